@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# The floors and arrows of docs/architecture.md, kept by the configure step.
+#
+# Every module stands in this table with its floor and the modules that it may use. hostapp_module() refuses an arrow
+# that is not here; tests/style/arrows reads the #includes against the same table, written to arrows.txt.
+set(HOSTAPP_ARROWS
+  "hostapp/base 0"
+  "initramfs/bootsel 0"
+  "hostapp/oci 1 hostapp/base"
+  "initramfs/helper 1 initramfs/bootsel"
+  "hostapp/layer 2 hostapp/oci hostapp/base"
+  "hostapp/registry 2 hostapp/oci hostapp/base"
+  "ostree-integration/glib 2 hostapp/base"
+  "ostree-integration/composefs 2 hostapp/base"
+  "ostree-integration/store 3 ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base"
+  "ostree-integration/deploy 4 ostree-integration/store ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base initramfs/bootsel"
+  "hostapp/lifecycle 5 ostree-integration/deploy ostree-integration/store hostapp/registry hostapp/layer hostapp/oci hostapp/base initramfs/bootsel"
+  "tools/cli 6 hostapp/base"
+  "tools/hostapp 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/store ostree-integration/glib hostapp/registry hostapp/layer hostapp/oci hostapp/base initramfs/bootsel"
+  "tools/hostapp-image 6 tools/cli hostapp/lifecycle hostapp/registry hostapp/layer hostapp/oci hostapp/base"
+)
+
+function(hostapp_target_name MODULE OUT)
+  string(REPLACE "/" "_" name "${MODULE}")
+  set(${OUT} "${name}" PARENT_SCOPE)
+endfunction()
+
+# Declares the module that lives in the current folder as a static library of all its *.cc files.
+#   hostapp_module(USES hostapp/base hostapp/oci LINKS PkgConfig::CURL)
+# Stops the configure step where the table above has no such arrow, or the arrow does not point down.
+function(hostapp_module)
+  cmake_parse_arguments(ARG "" "" "USES;LINKS" ${ARGN})
+  file(RELATIVE_PATH module "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  hostapp_check_arrows("${module}" "${ARG_USES}")
+  hostapp_target_name("${module}" target)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cc")
+  if(NOT sources)
+    add_library(${target} INTERFACE)
+    return()
+  endif()
+  add_library(${target} STATIC ${sources})
+  target_link_libraries(${target} PUBLIC hostapp_flags hostapp_hardening)
+  foreach(used IN LISTS ARG_USES)
+    hostapp_target_name("${used}" used_target)
+    target_link_libraries(${target} PUBLIC ${used_target})
+  endforeach()
+  target_link_libraries(${target} PRIVATE ${ARG_LINKS})
+  hostapp_unit_tests("${module}" ${target} "${ARG_LINKS}")
+endfunction()
+
+function(hostapp_check_arrows MODULE USES)
+  hostapp_table_row("${MODULE}" floor allowed)
+  if(floor STREQUAL "")
+    message(FATAL_ERROR "${MODULE} has no floor: add it to the table in cmake/modules.cmake and docs/architecture.md")
+  endif()
+  foreach(used IN LISTS USES)
+    hostapp_table_row("${used}" used_floor ignored)
+    if(NOT used IN_LIST allowed)
+      message(FATAL_ERROR "${MODULE} may not use ${used}: docs/architecture.md has no such arrow")
+    endif()
+    if(used_floor GREATER_EQUAL floor AND NOT used STREQUAL "tools/cli")
+      message(FATAL_ERROR "${MODULE} (floor ${floor}) may not use ${used} (floor ${used_floor}): arrows point down")
+    endif()
+  endforeach()
+endfunction()
+
+function(hostapp_table_row MODULE FLOOR_OUT ALLOWED_OUT)
+  set(${FLOOR_OUT} "" PARENT_SCOPE)
+  set(${ALLOWED_OUT} "" PARENT_SCOPE)
+  foreach(row IN LISTS HOSTAPP_ARROWS)
+    string(REPLACE " " ";" fields "${row}")
+    list(POP_FRONT fields name floor)
+    if(name STREQUAL MODULE)
+      set(${FLOOR_OUT} "${floor}" PARENT_SCOPE)
+      set(${ALLOWED_OUT} "${fields}" PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()
+
+# One test binary a module, of every tests/unit/<module>/*_test.cc.
+function(hostapp_unit_tests MODULE TARGET LINKS)
+  if(NOT HOSTAPP_TESTS)
+    return()
+  endif()
+  file(GLOB tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/unit/${MODULE}/*_test.cc")
+  if(NOT tests)
+    return()
+  endif()
+  add_executable(${TARGET}_test ${tests})
+  target_link_libraries(${TARGET}_test PRIVATE ${TARGET} ${LINKS} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${TARGET}_test TEST_PREFIX "unit/${MODULE}." DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()
+
+# The table for tests/style/arrows.
+function(hostapp_write_arrows)
+  list(JOIN HOSTAPP_ARROWS "\n" text)
+  file(WRITE "${CMAKE_BINARY_DIR}/arrows.txt" "${text}\n")
+endfunction()
