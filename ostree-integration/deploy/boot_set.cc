@@ -104,8 +104,8 @@ Status CheckBootSpace(const Sysroot& sysroot, const BootSet& set, OpContext& ctx
   const uint64_t inodes = set.files.size() + 4;
   if (free.bytes >= set.bytes && free.inodes >= inodes) return Ok();
   return Error(Errc::kNoSpace, StrCat("the boot file system ", Escape(sysroot.paths().boot), " has ", free.bytes,
-                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", set.bytes, " and ",
-                                      inodes, "; make room with: hostapp gc"));
+                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", set.bytes,
+                                      " and ", inodes, "; make room with: hostapp gc"));
 }
 
 }  // namespace
@@ -184,7 +184,8 @@ Result<uint64_t> BytesBelow(int dir, const std::string& path) {
   for (const std::string& name : names) {
     const std::string child = StrCat(path, "/", name);
     struct stat info {};
-    if (::fstatat(dir, child.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return SysError(errno, StrCat("looking at ", child));
+    if (::fstatat(dir, child.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+      return SysError(errno, StrCat("looking at ", child));
     if (S_ISDIR(info.st_mode)) {
       ASSIGN_OR_RETURN(const uint64_t below, BytesBelow(dir, child));
       total += below;
