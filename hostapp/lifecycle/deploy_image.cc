@@ -66,8 +66,7 @@ Result<DeployReport> DeployResolved(Device& device, const Reference& reference, 
   ASSIGN_OR_RETURN(PulledImage pulled, PullImage(lock, store, plan, source, ctx));
   DeployReport report{.manifest_digest = image.manifest.digest, .fetch_seconds = SecondsSince(start, ctx)};
   const auto fetched = ctx.clock.Monotonic();
-  ASSIGN_OR_RETURN(const Deployment deployment,
-                   MakeDeployment(lock, device, store, reference, pulled, options, ctx));
+  ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, reference, pulled, options, ctx));
   ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, options.tries, ctx));
   report.serial = deployment.serial;
   report.import = std::move(pulled.import);

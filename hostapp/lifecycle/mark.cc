@@ -16,8 +16,9 @@ Status CheckTrialRuns(const Device& device, const bootsel::Ledger& ledger) {
 
 Status CheckOwnKernel(const Device& device) {
   if (!device.booted || device.booted->kernel != bootsel::Kernel::kForeign) return Ok();
-  return Error(Errc::kNotFound, StrCat("deployment ", device.booted->serial,
-                                       " runs under a kernel that another deployment brought: nothing is proved by that"));
+  return Error(Errc::kNotFound,
+               StrCat("deployment ", device.booted->serial,
+                      " runs under a kernel that another deployment brought: nothing is proved by that"));
 }
 
 }  // namespace
@@ -36,7 +37,8 @@ Result<DeploymentSerial> MarkGood(const Device& device, OpContext& ctx) {
   return serial;
 }
 
-Result<DeploymentSerial> MarkFailed(const Device& device, bootsel::Cause cause, std::string_view reason, OpContext& ctx) {
+Result<DeploymentSerial> MarkFailed(const Device& device, bootsel::Cause cause, std::string_view reason,
+                                    OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   DeploymentSerial serial = 0;
   TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {

@@ -51,10 +51,9 @@ Status CheckSpaceFor(const Device& device, const ImageStore& store, const PullPl
   TRY(CheckSpace(store, plan.import, ctx));
   ASSIGN_OR_RETURN(const FreeSpace boot, FreeSpaceOn(device.sysroot.boot(), ctx.sys));
   if (boot.bytes >= plan.boot_bytes) return Ok();
-  return Error(Errc::kNoSpace,
-               StrCat("the boot file system ", Escape(device.sysroot.paths().boot), " has ", boot.bytes,
-                      " bytes free, a boot set needs ", plan.boot_bytes, " (", plan.boot_bytes_source,
-                      "); make room with: hostapp gc"));
+  return Error(Errc::kNoSpace, StrCat("the boot file system ", Escape(device.sysroot.paths().boot), " has ", boot.bytes,
+                                      " bytes free, a boot set needs ", plan.boot_bytes, " (", plan.boot_bytes_source,
+                                      "); make room with: hostapp gc"));
 }
 
 Result<PulledImage> PullImage(const StoreLock& /*lock*/, ImageStore& store, const PullPlan& plan, BlobSource& source,
@@ -62,7 +61,8 @@ Result<PulledImage> PullImage(const StoreLock& /*lock*/, ImageStore& store, cons
   PulledImage pulled{.manifest = plan.manifest, .config = plan.config};
   if (!plan.in_store) {
     // Until keys are configured (a later release) nothing vouches for an image but its digest.
-    ctx.log.Warning(StrCat(plan.manifest.digest.Short(), ": the image is not signed; accepted because no key is configured"));
+    ctx.log.Warning(
+        StrCat(plan.manifest.digest.Short(), ": the image is not signed; accepted because no key is configured"));
     ASSIGN_OR_RETURN(pulled.import, ImportImage(store, plan.manifest, plan.config, source, ctx));
   } else {
     pulled.import.layers_reused = plan.manifest.layers.size();

@@ -15,9 +15,9 @@ struct PullPlan {
   Manifest manifest;
   ImageConfig config;
   ImportPlan import;
-  bool in_store = false;            // merged already: nothing to do
-  uint64_t boot_bytes = 0;          // that the boot set is expected to take
-  std::string boot_bytes_source;    // why that many
+  bool in_store = false;          // merged already: nothing to do
+  uint64_t boot_bytes = 0;        // that the boot set is expected to take
+  std::string boot_bytes_source;  // why that many
 };
 
 struct PulledImage {

@@ -51,8 +51,7 @@ Result<RollbackReport> Rollback(const Device& device, std::optional<DeploymentSe
   RollbackReport report;
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   if (!to) {
-    TRY(ChangeLedger(lock, device.sysroot, ctx,
-                     [&](bootsel::Ledger& ledger) { return GoBack(ledger, report, ctx); }));
+    TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) { return GoBack(ledger, report, ctx); }));
     return report;
   }
   ASSIGN_OR_RETURN(const Deployment target, LoadDeployment(device.sysroot, *to));

@@ -14,8 +14,8 @@ struct RollbackReport {
 };
 
 // Without `to`: a trial, waiting or running, is ended and the default stays; otherwise `previous` becomes the default.
-// With `to`: that deployment becomes the default, or a trial if it was never marked good. The ledger is the commit point.
-// kNotFound: nothing to go back to, or no such deployment. Touches neither store nor deployments.
+// With `to`: that deployment becomes the default, or a trial if it was never marked good. The ledger is the commit
+// point. kNotFound: nothing to go back to, or no such deployment. Touches neither store nor deployments.
 Result<RollbackReport> Rollback(const Device& device, std::optional<DeploymentSerial> to, OpContext& ctx);
 
 }  // namespace hostapp

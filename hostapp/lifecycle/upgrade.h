@@ -12,14 +12,14 @@ struct UpgradeOptions {
 };
 
 struct UpgradeReport {
-  bool changed = false;               // a new deployment is on trial; with kCheckOnly: there would be one
+  bool changed = false;                // a new deployment is on trial; with kCheckOnly: there would be one
   bool skipped_failed_before = false;  // the release failed here already and was left alone
-  Digest manifest_digest;             // what the reference names now
+  Digest manifest_digest;              // what the reference names now
   std::optional<DeployReport> deploy;
 };
 
-// Deploys what the default deployment's reference names now, unless that is the default or the waiting trial already (one
-// request) or has failed here before. kNotFound on a sysroot without a default; otherwise as DeployImage().
+// Deploys what the default deployment's reference names now, unless that is the default or the waiting trial already
+// (one request) or has failed here before. kNotFound on a sysroot without a default; otherwise as DeployImage().
 Result<UpgradeReport> Upgrade(Device& device, const UpgradeOptions& options, OpContext& ctx);
 
 }  // namespace hostapp

@@ -20,9 +20,10 @@ bootsel::ManifestDigest LedgerManifest(const Digest& digest) {
 
 Status CheckNoTrialRuns(const bootsel::Ledger& ledger, const std::optional<Booted>& booted) {
   if (!booted || ledger.trial.serial == bootsel::kNoSerial || booted->serial != ledger.trial.serial) return Ok();
-  return Error(Errc::kBusy, StrCat("deployment ", booted->serial,
-                                   " is running on trial; wait until it has proved itself, or end the trial with: hostapp "
-                                   "mark-good, mark-failed or rollback"));
+  return Error(Errc::kBusy,
+               StrCat("deployment ", booted->serial,
+                      " is running on trial; wait until it has proved itself, or end the trial with: hostapp "
+                      "mark-good, mark-failed or rollback"));
 }
 
 Status ArmTrial(const LedgerLock& lock, const Sysroot& sysroot, const Deployment& deployment, int tries,

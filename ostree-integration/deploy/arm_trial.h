@@ -10,8 +10,9 @@ namespace hostapp {
 
 inline constexpr int kDefaultTries = 3;
 
-// Makes `deployment` the trial of the next boots, at most `tries` of them (1..9), until it is marked good. Its /etc begins
-// from what `etc_from` has changed (0: nothing). A sysroot's first deployment becomes the default at once instead.
+// Makes `deployment` the trial of the next boots, at most `tries` of them (1..9), until it is marked good. Its /etc
+// begins from what `etc_from` has changed (0: nothing). A sysroot's first deployment becomes the default at once
+// instead.
 //
 // On return the change is on disk. On any error the old ledger is intact. A trial that has not booted yet is replaced.
 // kBusy while a trial is running; kInvalid for other numbers of tries.

@@ -50,7 +50,9 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);
 // Digests of all sets there are; names that are no digest are not ours and left out.
 Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot);
 
-// Bytes freed. Durable.
+Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
+
+// Returns the bytes freed. Durable.
 Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
 
 // Bytes of the largest set: what the next one is planned with, before its image has been fetched.
