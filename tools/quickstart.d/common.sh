@@ -48,16 +48,38 @@ step() {
   printf ' ✓ %s (%s s)\n' "$text" "$took"
 }
 
-# The line of a running step: what, since when, and the last thing that it said.
+# The line of a running step: a bar, since when, and the last thing that it said. The bar is what the step says of itself ([3/80] or
+# 40%), or else the time it took the last time; a step that nothing is known of has a pointer that goes round.
 show_clock() {
-  local text=$1 log=$2 begin=$3 frames='|/-\' i=0 last room
+  local text=$1 log=$2 begin=$3 i=0 last room before percent
+  before=$(awk -F '\t' -v text="$text" '$2 == text {print $1}' "$work/times.before" 2>/dev/null | tail -n 1)
   while kill -0 "$step_pid" 2>/dev/null; do
-    room=$((${COLUMNS:-$(tput cols 2>/dev/null || echo 100)} - ${#text} - 16))
     last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -dc '[:print:]\n' | grep -v '^[[:space:]]*$' | tail -n 1)
+    percent=''
+    if [[ $last =~ \[([0-9]+)/([1-9][0-9]*)\] ]]; then
+      percent=$((BASH_REMATCH[1] * 100 / BASH_REMATCH[2]))
+    elif [[ $last =~ ([0-9]{1,3})(\.[0-9]+)?\ ?% ]]; then
+      percent=${BASH_REMATCH[1]}
+    elif [ -n "$before" ] && [ "$before" -gt 0 ]; then
+      percent=$(((SECONDS - begin) * 100 / before))
+    fi
+    room=$((${COLUMNS:-$(tput cols 2>/dev/null || echo 100)} - ${#text} - 36))
     [ "$room" -gt 10 ] && last=${last:0:room} || last=''
-    printf '\r\033[K %s %s  %3d s  \033[2m%s\033[0m' "${frames:i++%4:1}" "$text" $((SECONDS - begin)) "$last"
+    printf '\r\033[K   %s %s  %3d s  \033[2m%s\033[0m' "$text" "$(bar "$percent" $((i++)))" $((SECONDS - begin)) "$last"
     sleep 0.25
   done
+}
+
+# bar PERCENT TURN: twenty places.
+bar() {
+  local full i line=''
+  if [ -n "$1" ]; then
+    full=$(($1 > 99 ? 19 : $1 / 5))
+    for ((i = 0; i < 20; i++)); do [ "$i" -le "$full" ] && line+='=' || line+='-'; done
+  else
+    for ((i = 0; i < 20; i++)); do [ "$i" -eq $(($2 % 20)) ] && line+='=' || line+='-'; done
+  fi
+  printf '[%s]' "$line"
 }
 
 # Ends what was started, by its process id, whatever the reason that we leave.

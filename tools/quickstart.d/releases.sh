@@ -132,6 +132,7 @@ move_kernel() {
 # Names the release in os-release, where status and people look, and makes its tar.
 tar_release() {
   local version=$1 out=$2
+  in_root dpkg-query -W -f '${Package} ${Version}\n' >"${out%.tar}.packages"
   sed -i '/^IMAGE_/d' "$root/usr/lib/os-release"
   printf 'IMAGE_ID=device\nIMAGE_VERSION=%s\n' "$version" >>"$root/usr/lib/os-release"
   rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/log/*.log "$root"/run/* "$root"/tmp/*
@@ -141,7 +142,7 @@ tar_release() {
 
 # make_releases DIR BASE: DIR/v1.tar, v2.tar, v3.tar.
 make_releases() {
-  local dir=$1 base=$2 root=$1.new/root
+  local dir=$1 base=$2 root=$1.new/root version
   rm -rf "$dir.new" && mkdir -p "$dir.new"
   cp -a --reflink=auto "$base/root" "$root"
   for version in 1.0 2.0 3.0; do make_app $version "$dir.new/app-$version.deb"; done
@@ -157,7 +158,7 @@ make_releases() {
   echo 'v3: application 3.0, broken'
   install_debs "$dir.new/app-3.0.deb"
   tar_release 3 "$dir.new/v3.tar"
-  rm -rf "$root"
+  rm -rf "$root" "$dir.new"/app-*.deb
   mv "$dir.new" "$dir"
 }
 
