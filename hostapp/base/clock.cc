@@ -81,8 +81,9 @@ std::optional<int64_t> ParseTime(std::string_view text) {
   parts.tm_mday = *day;
   parts.tm_hour = *hour;
   parts.tm_min = *minute;
-  parts.tm_sec = *second;
-  const std::time_t time = ::timegm(&parts);
+  // A leap second is the next second; added below, so that it cannot carry the date along.
+  parts.tm_sec = *second == 60 ? 59 : *second;
+  const std::time_t time = ::timegm(&parts) + (*second == 60 ? 1 : 0);
   if (parts.tm_mday != *day) return std::nullopt;  // 30 February became a day in March
   return static_cast<int64_t>(time) - *offset;
 }

@@ -129,6 +129,8 @@ Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys) {
   while (!bytes.empty()) {
     const ssize_t written = sys.Write(fd, bytes.data(), bytes.size());
     if (written < 0) return SysError(static_cast<int>(-written), "writing");
+    // Not what a file does; going on would never end.
+    if (written == 0) return SysError(EIO, "writing");
     bytes = bytes.subspan(static_cast<size_t>(written));
   }
   return Ok();
@@ -150,6 +152,7 @@ Status OverwriteInPlace(int fd, uint64_t offset, ByteSpan bytes, Syscalls& sys) 
   while (!bytes.empty()) {
     const ssize_t written = sys.PwriteAt(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0) return SysError(static_cast<int>(-written), "overwriting");
+    if (written == 0) return SysError(EIO, "overwriting");
     offset += static_cast<uint64_t>(written);
     bytes = bytes.subspan(static_cast<size_t>(written));
   }

@@ -3,7 +3,9 @@
 //
 // What "on disk" means here: after a function documented as durable returns ok, power loss keeps its effect. A failed
 // fsync is final (the kernel has dropped the pages and says so once): the file is removed, never synced again.
-// All names are relative to a folder's descriptor. None of these follows a symbolic link in the last component.
+// All names are relative to a folder's descriptor. Nothing that changes, lists or removes something follows a symbolic
+// link in the last component; OpenDir(), MakeDirs() and ReadFile() do: an administrator's link is as good as what it
+// leads to.
 #pragma once
 
 #include <cstdint>

@@ -121,6 +121,8 @@ Result<Json> ParseJson(std::string_view text, std::string_view what, const JsonL
   }
   // The library skips a byte order mark; RFC 8259 forbids one.
   if (text.starts_with("\xef\xbb\xbf")) return Error(Errc::kCorrupt, StrCat(what, ": begins with a byte order mark"));
+  // The library takes a NUL for the end of the text, and what follows it for nothing.
+  if (text.find('\0') != std::string_view::npos) return Error(Errc::kCorrupt, StrCat(what, ": a NUL byte in it"));
   Builder builder(limits.max_depth);
   if (!Library::sax_parse(text, &builder)) return Error(Errc::kCorrupt, StrCat(what, ": ", builder.problem()));
   return builder.Take();

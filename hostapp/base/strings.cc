@@ -42,8 +42,8 @@ CodePoint DecodeUtf8(std::string_view text) {
 
 // What changes the look of the text around it: C0 and C1 controls, line separators, bidirectional marks, zero widths.
 bool MustEscape(char32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 void AppendEscaped(std::string& out, std::string_view bytes) {
