@@ -115,7 +115,8 @@ wait_until() {
 
 # expect DOCUMENT JQ-CONDITION WHAT: the story's assertions, on what the programs themselves say.
 expect() {
-  jq -e "$2" "$1" >/dev/null || die "$3: expected $2 in ${1#"$top/"}, which has: $(jq -c . "$1" 2>&1 | cut -c1-600)"
+  # One document, exactly: jq by itself finds nothing wrong with an empty file.
+  jq -es "length == 1 and (.[0] | $2)" "$1" >/dev/null || die "$3: expected $2 in ${1#"$top/"}, which has: $(jq -c . "$1" 2>&1 | cut -c1-600)"
   printf ' ✓ %s\n' "$3"
 }
 
