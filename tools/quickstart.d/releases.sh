@@ -129,13 +129,20 @@ move_kernel() {
   rm -f "$root"/boot/System.map-* "$root"/boot/config-* "$root"/vmlinuz* "$root"/initrd.img*
 }
 
+# What is installed belongs to the release, not to the device: dpkg's database leaves /var, which outlives releases.
+move_dpkg_database() {
+  mkdir -p "$root/usr/lib/sysimage"
+  mv "$root/var/lib/dpkg" "$root/usr/lib/sysimage/dpkg"
+  ln -s ../../usr/lib/sysimage/dpkg "$root/var/lib/dpkg"
+}
+
 # Names the release in os-release, where status and people look, and makes its tar.
 tar_release() {
   local version=$1 out=$2
   in_root dpkg-query -W -f '${Package} ${Version}\n' >"${out%.tar}.packages"
   sed -i '/^IMAGE_/d' "$root/usr/lib/os-release"
   printf 'IMAGE_ID=device\nIMAGE_VERSION=%s\n' "$version" >>"$root/usr/lib/os-release"
-  rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/log/*.log "$root"/run/* "$root"/tmp/*
+  rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/usr/lib/sysimage/dpkg/*-old "$root"/var/log/*.log "$root"/run/* "$root"/tmp/*
   rm -f "$root"/etc/*- "$root"/etc/resolv.conf "$root"/var/cache/ldconfig/aux-cache
   tar --sort=name --numeric-owner --xattrs --xattrs-include='*' --exclude='./dev/*' -C "$root" -cf "$out" .
 }
@@ -151,6 +158,7 @@ make_releases() {
   install_debs "$device_deb" "$dir.new/app-1.0.deb"
   in_root update-initramfs -u
   move_kernel
+  move_dpkg_database
   tar_release 1 "$dir.new/v1.tar"
   echo 'v2: application 2.0, updated packages'
   install_debs "$base"/debs/*.deb "$dir.new/app-2.0.deb"

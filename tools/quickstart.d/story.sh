@@ -129,6 +129,7 @@ story_on_a_device() {
   device_status v2
   expect "$status" '.booted == 2 and .default == 2 and .previous == 1 and .trial == null and .last_failure == null' 'v2 proved itself and is the default'
   device_says 'device-app --version' '2.0' 'the application is 2.0'
+  device_says "dpkg-query -W -f '\${Version}' device-app" '2.0' 'dpkg on the device says the same'
   device_says 'test -s /usr/share/device-app/NEWS && echo there' 'there' 'the new file is there'
 
   chapter 'v3: broken on purpose'
