@@ -26,9 +26,10 @@ Result<bootsel::LedgerFile> ReadSlots(const Sysroot& sysroot) {
 }
 
 Error Lost(const bootsel::LedgerFile& file) {
-  return Error(Errc::kCorrupt, StrCat("reading the boot ledger: both slots are lost (", SlotStateName(file.slots[0]), ", ",
-                                      SlotStateName(file.slots[1]),
-                                      "); restart, or run: hostapp reconcile, to make it again from proven deployments"));
+  return Error(Errc::kCorrupt,
+               StrCat("reading the boot ledger: both slots are lost (", SlotStateName(file.slots[0]), ", ",
+                      SlotStateName(file.slots[1]),
+                      "); restart, or run: hostapp reconcile, to make it again from proven deployments"));
 }
 
 Status WriteSlot(const Sysroot& sysroot, int slot, const bootsel::Ledger& ledger, OpContext& ctx) {
