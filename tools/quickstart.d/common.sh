@@ -6,6 +6,7 @@
 [ -t 1 ] && terminal=yes || terminal=no
 steps=0
 step_pid=''     # the process group of the step that runs now
+said_why=''     # an end without a reason is a bug of ours, and must look like one
 service_pids=() # what runs beside the story: registry, virtual machine
 
 say() { printf '%s\n' "$*"; }
@@ -13,6 +14,7 @@ chapter() { printf '\n== %s\n' "$*"; }
 
 # One clear line, and the end. The trap tidies up.
 die() {
+  said_why=yes
   printf 'quickstart: %s\n' "$*" >&2
   exit 1
 }
@@ -54,7 +56,7 @@ show_clock() {
   local text=$1 log=$2 begin=$3 i=0 last room before percent
   before=$(awk -F '\t' -v text="$text" '$2 == text {print $1}' "$work/times.before" 2>/dev/null | tail -n 1)
   while kill -0 "$step_pid" 2>/dev/null; do
-    last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -dc '[:print:]\n' | grep -v '^[[:space:]]*$' | tail -n 1)
+    last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -dc '[:print:]\n' | { grep -v '^[[:space:]]*$' || true; } | tail -n 1)
     percent=''
     if [[ $last =~ \[([0-9]+)/([1-9][0-9]*)\] ]]; then
       percent=$((BASH_REMATCH[1] * 100 / BASH_REMATCH[2]))
@@ -86,6 +88,11 @@ bar() {
 tidy_up() {
   local status=$? pid
   trap - EXIT INT TERM HUP
+  case $status in
+    0) ;;
+    130 | 143) printf '\nquickstart: interrupted\n' >&2 ;;
+    *) [ -n "$said_why" ] || printf '\nquickstart: a command failed with exit status %s where none was expected to (bash -x tools/quickstart says which)\n' "$status" >&2 ;;
+  esac
   [ -z "$step_pid" ] || kill -TERM -- "-$step_pid" 2>/dev/null || true
   for pid in "${service_pids[@]}"; do end_process "$pid"; done
   return "$status"
