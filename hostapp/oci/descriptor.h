@@ -31,6 +31,10 @@ inline constexpr std::string_view kDockerLayerGzip = "application/vnd.docker.ima
 inline constexpr std::string_view kDockerLayerZstd = "application/vnd.docker.image.rootfs.diff.tar.zstd";
 }  // namespace media_type
 
+// A layer's media type, OCI's or Docker's, with the old ".nondistributable" and ".foreign" ones (whose urls nobody
+// follows: their blobs come from where all others come from).
+bool IsLayerMediaType(std::string_view type);
+
 // In GOOS and GOARCH words: "linux", "amd64", "arm" with variant "v7".
 struct Platform {
   std::string os;

@@ -18,7 +18,7 @@ inline constexpr std::string_view kVersionLabel = "org.opencontainers.image.vers
 struct ImageConfig {
   std::string bytes;
   Platform platform;
-  std::optional<int64_t> created;  // Unix seconds
+  std::optional<int64_t> created;  // Unix seconds; nothing for a time before 1970 (how Go writes "not set")
   std::vector<Digest> diff_ids;    // uncompressed layers, lowest first
   Annotations labels;
 

@@ -15,6 +15,7 @@ namespace hostapp {
 
 inline constexpr uint64_t kMaxManifestBytes = uint64_t{4} << 20;
 inline constexpr size_t kMaxLayers = 512;
+inline constexpr size_t kMaxIndexEntries = 4096;
 inline constexpr int kMaxIndexDepth = 2;
 
 // A manifest or an index as it came: `media_type` is what the other side called it (Content-Type, a descriptor), empty

@@ -77,6 +77,14 @@ Status ChangeLedger(const LedgerLock& /*lock*/, const Sysroot& sysroot, OpContex
   return WriteSlot(sysroot, file.pick.overwrite, ledger, ctx);
 }
 
+Status RewriteLedger(const LedgerLock& /*lock*/, const Sysroot& sysroot, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const bootsel::LedgerFile file, ReadSlots(sysroot).While("reading the boot ledger"));
+  if (file.pick.newest < 0) return Lost(file);
+  bootsel::Ledger ledger = file.ledger;
+  ledger.generation += 1;
+  return WriteSlot(sysroot, file.pick.overwrite, ledger, ctx);
+}
+
 Status RemakeLedger(const LedgerLock& /*lock*/, const Sysroot& sysroot, const bootsel::Ledger& ledger, OpContext& ctx) {
   bootsel::Ledger first = ledger;
   first.generation = std::max<uint64_t>(ledger.generation, 1);
