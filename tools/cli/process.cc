@@ -2,17 +2,14 @@
 #include "tools/cli/process.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 
 #include "hostapp/base/check.h"
-#include "hostapp/base/strings.h"
 
 namespace hostapp::cli {
 namespace {
@@ -71,27 +68,6 @@ InterruptGuard::InterruptGuard(const CancellationToken& token) : token_(token) {
 InterruptGuard::~InterruptGuard() {
   for (const Saved& saved : saved_) ::sigaction(saved.number, &saved.action, nullptr);
   interrupted_token.store(nullptr);
-}
-
-Status RunProgram(const std::vector<std::string>& command) {
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = -1;
-  const int error = ::posix_spawnp(&child, arguments[0], &files, nullptr, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  if (error != 0) return Error(Errc::kIo, SysError(error, StrCat("running ", Join(command, " "))).message(), error);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Ok();
-  const std::string how =
-      WIFEXITED(status) ? StrCat("exit status ", WEXITSTATUS(status)) : StrCat("killed by signal ", WTERMSIG(status));
-  return Error(Errc::kIo, StrCat("running ", Join(command, " "), ": ", how));
 }
 
 }  // namespace hostapp::cli

@@ -3,11 +3,9 @@
 #pragma once
 
 #include <csignal>
-#include <string>
 #include <vector>
 
 #include "hostapp/base/cancel.h"
-#include "hostapp/base/result.h"
 
 namespace hostapp::cli {
 
@@ -33,9 +31,5 @@ class InterruptGuard {
   CancellationToken token_;
   std::vector<Saved> saved_;
 };
-
-// Runs a program found in PATH and waits for its end; standard input and output are /dev/null, so that nothing but
-// our own document is on ours. kIo when it cannot be run or exits other than 0.
-Status RunProgram(const std::vector<std::string>& command);
 
 }  // namespace hostapp::cli
