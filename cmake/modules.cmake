@@ -87,7 +87,7 @@ function(hostapp_unit_tests MODULE TARGET LINKS)
     return()
   endif()
   add_executable(${TARGET}_test ${tests})
-  target_link_libraries(${TARGET}_test PRIVATE ${TARGET} ${LINKS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${TARGET}_test PRIVATE ${TARGET} ${LINKS} hostapp_test_support GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${TARGET}_test TEST_PREFIX "unit/${MODULE}." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()

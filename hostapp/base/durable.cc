@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/base/durable.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+#include <memory>
+
+namespace hostapp {
+namespace {
+
+Status Check(int result, std::string_view verb, std::string_view name) {
+  if (result >= 0) return Ok();
+  return SysError(-result, StrCat(verb, " ", Escape(name)));
+}
+
+struct CloseDir {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+Result<dev_t> DeviceOf(int fd) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return SysError(errno, "looking at an open folder");
+  return info.st_dev;
+}
+
+Status RemoveBelow(int dir, std::string_view name, dev_t device, Syscalls& sys);
+
+Status EmptyDir(int dir, dev_t device, Syscalls& sys) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, "."));
+  for (const std::string& name : names) TRY(RemoveBelow(dir, name, device, sys));
+  return Ok();
+}
+
+Status RemoveBelow(int dir, std::string_view name, dev_t device, Syscalls& sys) {
+  const std::string path(name);
+  const int removed = sys.UnlinkAt(dir, path.c_str(), 0);
+  if (removed >= 0 || removed == -ENOENT) return Ok();
+  if (removed != -EISDIR && removed != -EPERM) return Check(removed, "removing", name);
+  UniqueFd child(sys.OpenAt(dir, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0));
+  if (!child.valid()) return Check(removed, "removing", name);
+  ASSIGN_OR_RETURN(const dev_t child_device, DeviceOf(child.get()));
+  if (child_device != device) {
+    return Error(Errc::kBusy, StrCat("removing ", Escape(name), ": another file system is mounted there; unmount it"));
+  }
+  TRY(EmptyDir(child.get(), device, sys));
+  return Check(sys.UnlinkAt(dir, path.c_str(), AT_REMOVEDIR), "removing", name);
+}
+
+Status WriteNewFile(int dir, const std::string& name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
+  const UniqueFd file(sys.OpenAt(dir, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+  TRY(Check(file.get(), "creating", name));
+  // Whatever the umask took away.
+  TRY(Check(sys.Fchmod(file.get(), mode), "setting the mode of", name));
+  TRY(WriteAll(file.get(), bytes, sys).While("writing ", Escape(name)));
+  return SyncFile(file.get(), sys).While("syncing ", Escape(name));
+}
+
+}  // namespace
+
+Result<UniqueFd> OpenDir(int dir, std::string_view path, Syscalls& sys) {
+  UniqueFd fd(sys.OpenAt(dir, std::string(path).c_str(), O_RDONLY | O_DIRECTORY, 0));
+  TRY(Check(fd.get(), "opening the folder", path));
+  return fd;
+}
+
+Result<UniqueFd> MakeDirs(int dir, std::string_view path, mode_t mode, Syscalls& sys) {
+  UniqueFd current(sys.OpenAt(dir, path.starts_with('/') ? "/" : ".", O_RDONLY | O_DIRECTORY, 0));
+  TRY(Check(current.get(), "opening the folder above", path));
+  for (const std::string_view part : Split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    const std::string name(part);
+    const int made = sys.MkdirAt(current.get(), name.c_str(), mode);
+    if (made < 0 && made != -EEXIST) return SysError(-made, StrCat("making the folder ", Escape(path)));
+    UniqueFd next(sys.OpenAt(current.get(), name.c_str(), O_RDONLY | O_DIRECTORY, 0));
+    TRY(Check(next.get(), "opening the folder", path));
+    current = std::move(next);
+  }
+  return current;
+}
+
+Result<std::string> ReadFile(int dir, std::string_view path, uint64_t max_bytes) {
+  const UniqueFd fd(::openat(dir, std::string(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return SysError(errno, StrCat("opening ", Escape(path)));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));
+  if (!S_ISREG(info.st_mode)) return Error(Errc::kCorrupt, StrCat(Escape(path), ": no regular file"));
+  std::string out;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SysError(errno, StrCat("reading ", Escape(path)));
+    if (got == 0) return out;
+    out.append(buffer, static_cast<size_t>(got));
+    if (out.size() > max_bytes) {
+      return Error(Errc::kCorrupt, StrCat(Escape(path), ": more than the ", max_bytes, " bytes allowed"));
+    }
+  }
+}
+
+bool Exists(int dir, std::string_view path) {
+  struct stat info {};
+  return ::fstatat(dir, std::string(path).c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Result<std::vector<std::string>> ListDir(int dir, std::string_view path) {
+  UniqueFd fd(::openat(dir, std::string(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) return SysError(errno, StrCat("opening the folder ", Escape(path)));
+  const std::unique_ptr<DIR, CloseDir> stream(::fdopendir(fd.get()));
+  if (stream == nullptr) return SysError(errno, StrCat("reading the folder ", Escape(path)));
+  (void)fd.Release();  // the stream owns it now
+  std::vector<std::string> names;
+  for (errno = 0; const dirent* entry = ::readdir(stream.get()); errno = 0) {
+    const std::string_view name = static_cast<const char*>(entry->d_name);
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return SysError(errno, StrCat("reading the folder ", Escape(path)));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys) {
+  while (!bytes.empty()) {
+    const ssize_t written = sys.Write(fd, bytes.data(), bytes.size());
+    if (written < 0) return SysError(static_cast<int>(-written), "writing");
+    // Not what a file does; going on would never end.
+    if (written == 0) return SysError(EIO, "writing");
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return Ok();
+}
+
+Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
+  const std::string unfinished = StrCat(".", name, ".new");
+  Status status = WriteNewFile(dir, unfinished, bytes, mode, sys);
+  if (status.ok()) status = Rename(dir, unfinished, dir, name, sys);
+  if (!status.ok()) {
+    // The error that is reported is the first one; what cannot be removed now is overwritten by the next call.
+    (void)RemoveFile(dir, unfinished, sys);
+    return status;
+  }
+  return SyncDir(dir, sys).While("syncing the folder of ", Escape(name));
+}
+
+Status OverwriteInPlace(int fd, uint64_t offset, ByteSpan bytes, Syscalls& sys) {
+  while (!bytes.empty()) {
+    const ssize_t written = sys.PwriteAt(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) return SysError(static_cast<int>(-written), "overwriting");
+    if (written == 0) return SysError(EIO, "overwriting");
+    offset += static_cast<uint64_t>(written);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  const int synced = sys.Fdatasync(fd);
+  if (synced < 0) return SysError(-synced, "syncing");
+  return Ok();
+}
+
+Status SyncFile(int fd, Syscalls& sys) {
+  const int synced = sys.Fsync(fd);
+  if (synced < 0) return SysError(-synced, "syncing a file");
+  return Ok();
+}
+
+Status SyncDir(int dir, Syscalls& sys) {
+  const int synced = sys.Fsync(dir);
+  if (synced < 0) return SysError(-synced, "syncing a folder");
+  return Ok();
+}
+
+Status SyncFilesystem(int fd, Syscalls& sys) {
+  const int synced = sys.Syncfs(fd);
+  if (synced < 0) return SysError(-synced, "syncing a file system");
+  return Ok();
+}
+
+Status Rename(int old_dir, std::string_view old_name, int new_dir, std::string_view new_name, Syscalls& sys) {
+  return Check(sys.RenameAt(old_dir, std::string(old_name).c_str(), new_dir, std::string(new_name).c_str(), 0),
+               "renaming to", new_name);
+}
+
+Status RenameNoReplace(int old_dir, std::string_view old_name, int new_dir, std::string_view new_name, Syscalls& sys) {
+  const int renamed =
+      sys.RenameAt(old_dir, std::string(old_name).c_str(), new_dir, std::string(new_name).c_str(), RENAME_NOREPLACE);
+  if (renamed == -EEXIST) return Error(Errc::kBusy, StrCat("renaming to ", Escape(new_name), ": it exists"), EEXIST);
+  return Check(renamed, "renaming to", new_name);
+}
+
+Status RemoveFile(int dir, std::string_view name, Syscalls& sys) {
+  const int removed = sys.UnlinkAt(dir, std::string(name).c_str(), 0);
+  if (removed == -ENOENT) return Ok();
+  return Check(removed, "removing", name);
+}
+
+Status RemoveTree(int dir, std::string_view name, Syscalls& sys) {
+  ASSIGN_OR_RETURN(const dev_t device, DeviceOf(dir));
+  return RemoveBelow(dir, name, device, sys);
+}
+
+Result<FreeSpace> FreeSpaceOn(int fd, Syscalls& sys) {
+  struct statvfs info {};
+  const int result = sys.Fstatvfs(fd, &info);
+  if (result < 0) return SysError(-result, "asking for the free space");
+  const uint64_t inodes = info.f_files == 0 ? std::numeric_limits<uint64_t>::max() : info.f_favail;
+  return FreeSpace{.bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize, .inodes = inodes};
+}
+
+}  // namespace hostapp

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel, initramfs and device trees of a deployment, as a loader reads them: <boot>/hostapp/<digest>/.
+//
+// Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
+// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. A set is only ever added under
+// a name that did not exist, never edited; equal kernels and initramfs share one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ostree-integration/deploy/sysroot.h"
+#include "ostree-integration/store/image_store.h"
+
+namespace hostapp {
+
+struct BootFile {
+  std::string name;  // in the set: "linux", "initrd", "dtb/vendor/board.dtb"
+  std::string path;  // in the image's tree
+  uint64_t size = 0;
+  HashValue sha256;
+};
+
+struct BootSet {
+  std::string kernel_version;
+  std::vector<BootFile> files;  // sorted by name
+  uint64_t bytes = 0;
+
+  std::string Sums() const;  // the text of SHA256SUMS
+  HashValue digest() const { return HashOf(AsBytes(Sums())); }
+};
+
+// Finds the image's one kernel and its initramfs and hashes them:
+// usr/lib/modules/<version>/{vmlinuz,initramfs.img}, or boot/{vmlinuz,initrd.img}-<version>; device trees from
+// usr/lib/modules/<version>/dtb. kCorrupt, with the rule: no kernel, several kernels, no initramfs, a kernel that is
+// neither a Linux x86 boot image nor a PE image, or one for another machine.
+Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx);
+
+bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
+
+// Copies the set to the boot file system, reads it back past the page cache and compares; durable. A set that is there
+// already is checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first byte.
+Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
+                    const BootSet& set, OpContext& ctx);
+
+// Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt, kNotFound.
+Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);
+
+// Digests of all sets there are; names that are no digest are not ours and left out.
+Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot);
+
+Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
+
+// Returns the bytes freed. Durable.
+Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
+
+// Bytes of the largest set: what the next one is planned with, before its image has been fetched.
+Result<uint64_t> LargestBootSet(const Sysroot& sysroot);
+
+}  // namespace hostapp

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/create_deployment.h"
+
+#include <algorithm>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/ledger_file.h"
+
+namespace hostapp {
+namespace {
+
+Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const Deployment& deployment,
+                         OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd dir,
+                   MakeDirs(sysroot.deployments(), std::to_string(deployment.serial), 0755, ctx.sys));
+  ASSIGN_OR_RETURN(const UniqueFd upper, MakeDirs(dir.get(), "etc/upper", 0755, ctx.sys));
+  ASSIGN_OR_RETURN(const UniqueFd work, MakeDirs(dir.get(), "etc/work", 0755, ctx.sys));
+  TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx).While("checking out ", deployment.commit));
+  TRY(SyncFilesystem(dir.get(), ctx.sys));
+  TRY(SyncDir(sysroot.deployments(), ctx.sys));
+  // The commit point: from here on it is a deployment.
+  return ReplaceFile(dir.get(), "deployment.json", AsBytes(DeploymentJson(deployment)), 0644, ctx.sys);
+}
+
+}  // namespace
+
+Result<DeploymentSerial> NextSerial(const Sysroot& sysroot) {
+  DeploymentSerial highest = 0;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(sysroot.deployments(), "."));
+  for (const std::string& name : names) highest = std::max(highest, ParseUint64(name).value_or(0));
+  // A lost ledger names nothing.
+  if (const Result<StoredLedger> stored = ReadLedger(sysroot); stored.ok()) {
+    const bootsel::Ledger& ledger = stored->ledger;
+    highest = std::max({highest, ledger.default_deployment.serial, ledger.previous.serial, ledger.trial.serial,
+                        ledger.last_failure.serial});
+  }
+  return highest + 1;
+}
+
+Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
+                                    const NewDeployment& wanted, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const DeploymentSerial serial, NextSerial(sysroot));
+  const Deployment deployment{.serial = serial,
+                              .reference = wanted.reference,
+                              .manifest_digest = wanted.manifest_digest,
+                              .commit = wanted.commit,
+                              .version = wanted.version,
+                              .kernel_arguments = wanted.kernel_arguments,
+                              .boot_set = wanted.boot_set.digest(),
+                              .kernel_version = wanted.boot_set.kernel_version,
+                              .created = ctx.clock.UnixSeconds()};
+  TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
+  if (Status filled = FillDeploymentDir(sysroot, store, deployment, ctx); !filled.ok()) {
+    (void)RemoveTree(sysroot.deployments(), std::to_string(serial), ctx.sys);
+    return std::move(filled).While("making deployment ", serial).error();
+  }
+  return deployment;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bootable instance of an image: the folder hostapp/deployments/<serial>/.
+//
+//   deployment.json   what it is; written last: without it there is no deployment
+//   good              exists once it was marked good
+//   pinned            exists while the user wants it kept
+//   root/             the tree (checkout root)
+//   etc/{upper,work}  this deployment's changes to /etc
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hostapp/base/hash.h"
+#include "hostapp/oci/digest.h"
+#include "initramfs/bootsel/ledger.h"
+#include "ostree-integration/deploy/sysroot.h"
+
+namespace hostapp {
+
+using DeploymentSerial = bootsel::Serial;
+
+struct Deployment {
+  DeploymentSerial serial = 0;
+  std::string reference;  // where `upgrade` looks
+  Digest manifest_digest;
+  std::string commit;                  // of the merged tree, in the store
+  std::optional<std::string> version;  // the image's label
+  std::vector<std::string> kernel_arguments;
+  HashValue boot_set;  // in JSON its hexadecimal digits: the folder's name on /boot
+  std::string kernel_version;
+  int64_t created = 0;  // Unix seconds, the device's clock
+
+  // Not in deployment.json: files beside it.
+  bool good = false;
+  bool pinned = false;
+};
+
+// deployment.json. Parsing: kCorrupt with the path of what is wrong; unknown members are ignored (a newer writer's).
+std::string DeploymentJson(const Deployment& deployment);
+Result<Deployment> ParseDeployment(std::string_view json);
+
+// kNotFound when it does not exist or never became complete.
+Result<Deployment> LoadDeployment(const Sysroot& sysroot, DeploymentSerial serial);
+
+// All complete deployments, lowest serial first. One whose deployment.json cannot be read is left out with a warning.
+Result<std::vector<Deployment>> LoadDeployments(const Sysroot& sysroot, OpContext& ctx);
+
+// Serials of folders without a deployment.json: an interrupted deploy's.
+Result<std::vector<DeploymentSerial>> IncompleteDeployments(const Sysroot& sysroot);
+
+Result<UniqueFd> OpenDeploymentDir(const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx);
+
+// Marks beside deployment.json: present or not, durable.
+enum class Mark { kGood, kPinned };
+Status SetMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark, OpContext& ctx);
+Status ClearMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark, OpContext& ctx);
+
+// Removes it: deployment.json first, so that a crash leaves an incomplete one and never a broken one.
+// The caller has made sure that nothing needs it. kBusy while something is mounted below it.
+Status RemoveDeployment(const StoreLock& lock, const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx);
+
+}  // namespace hostapp

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/sysroot.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/strings.h"
+
+namespace hostapp {
+namespace {
+
+constexpr mode_t kPrivate = 0700;
+constexpr mode_t kPublic = 0755;
+
+bool IsOtherFilesystem(const char* path, const char* than) {
+  struct stat info {};
+  struct stat other {};
+  return ::stat(path, &info) == 0 && ::stat(than, &other) == 0 && info.st_dev != other.st_dev;
+}
+
+Status MakeSyncedDirs(int dir, std::string_view path, mode_t mode, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd made, MakeDirs(dir, path, mode, ctx.sys));
+  return SyncDir(made.get(), ctx.sys);
+}
+
+}  // namespace
+
+Result<SysrootPaths> FindBootedPaths() {
+  if (!Exists(AT_FDCWD, "/sysroot/hostapp")) {
+    return Error(Errc::kNotFound,
+                 "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
+  }
+  const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
+  return SysrootPaths{.root = "/sysroot", .boot = own_boot ? "/boot" : "/sysroot/boot", .boot_record = kBootRecordPath};
+}
+
+Result<Sysroot> Sysroot::Open(const SysrootPaths& paths, OpContext& ctx) {
+  Sysroot sysroot;
+  sysroot.paths_ = paths;
+  ASSIGN_OR_RETURN(sysroot.root_, OpenDir(AT_FDCWD, paths.root, ctx.sys));
+  if (!Exists(sysroot.root(), kDeploymentsDir)) {
+    return Error(Errc::kNotFound, StrCat(Escape(paths.root), ": no sysroot there; make one with: hostapp --sysroot ",
+                                         Escape(paths.root), " init"));
+  }
+  ASSIGN_OR_RETURN(sysroot.boot_, OpenDir(AT_FDCWD, paths.boot, ctx.sys));
+  ASSIGN_OR_RETURN(sysroot.hostapp_, OpenDir(sysroot.root(), kHostappDir, ctx.sys));
+  ASSIGN_OR_RETURN(sysroot.deployments_, OpenDir(sysroot.root(), kDeploymentsDir, ctx.sys));
+  return sysroot;
+}
+
+Status MakeSysrootDirs(const SysrootPaths& paths, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd root, MakeDirs(AT_FDCWD, paths.root, kPublic, ctx.sys));
+  TRY(MakeSyncedDirs(root.get(), "hostapp", kPublic, ctx));
+  TRY(MakeSyncedDirs(root.get(), kTmpDir, kPrivate, ctx));
+  // The deployments' folder comes last: it is what Open() looks for.
+  ASSIGN_OR_RETURN(const UniqueFd boot, MakeDirs(AT_FDCWD, paths.boot, kPublic, ctx.sys));
+  TRY(MakeSyncedDirs(boot.get(), kBootSetsDir, kPublic, ctx));
+  TRY(SyncDir(boot.get(), ctx.sys));
+  TRY(MakeSyncedDirs(root.get(), kDeploymentsDir, kPublic, ctx));
+  ASSIGN_OR_RETURN(const UniqueFd hostapp, OpenDir(root.get(), kHostappDir, ctx.sys));
+  TRY(SyncDir(hostapp.get(), ctx.sys));
+  return SyncDir(root.get(), ctx.sys);
+}
+
+Result<StoreLock> StoreLock::Acquire(const Sysroot& sysroot, OpContext& ctx) {
+  ASSIGN_OR_RETURN(FileLock lock,
+                   FileLock::Acquire(sysroot.hostapp(), "store.lock", FileLock::Wait::kNo, ctx.cancel, ctx.sys));
+  return StoreLock(std::move(lock));
+}
+
+Result<LedgerLock> LedgerLock::Acquire(const Sysroot& sysroot, OpContext& ctx) {
+  ASSIGN_OR_RETURN(FileLock lock,
+                   FileLock::Acquire(sysroot.hostapp(), "ledger.lock", FileLock::Wait::kYes, ctx.cancel, ctx.sys));
+  return LedgerLock(std::move(lock));
+}
+
+}  // namespace hostapp

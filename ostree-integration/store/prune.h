@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collecting what nothing needs.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ostree-integration/store/image_store.h"
+
+namespace hostapp {
+
+struct PruneReport {
+  std::vector<std::string> refs;  // removed
+  uint64_t objects = 0;
+  uint64_t object_bytes = 0;
+  uint64_t leftovers = 0;  // spool files and other unfinished work
+  uint64_t leftover_bytes = 0;
+};
+
+enum class PruneMode { kDryRun, kRemove };
+
+// Removes the refs of images that are not in `keep` and of layers that no kept image uses, then every object that no
+// ref (whoever made it) reaches, then what interrupted runs left in `hostapp/tmp` and in the repository's own `tmp`. A
+// dry run counts exactly the same and changes nothing.
+// An image in `keep` that the store does not have is ignored. kCorrupt when a kept image or one of its trees cannot be
+// read: nothing is removed then. kBusy: an import is running, or somebody holds the repository.
+// A crash leaves some of it for the next time; never an object missing that a ref reaches.
+Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, PruneMode mode, OpContext& ctx);
+
+}  // namespace hostapp
