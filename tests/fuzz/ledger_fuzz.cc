@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ledger's decoder, and the choice over whatever it accepts: any bytes give a refusal or a ledger that encodes to the
-// same bytes again; no ledger makes the choice break its promises.
+// The ledger's decoder, and the choice over whatever it accepts: any bytes give a refusal or a ledger that encodes to
+// the same bytes again; no ledger makes the choice break its promises.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -22,7 +22,8 @@ void Require(bool holds) {
 // A fuzzer does not guess checksums; every other input gets a right one.
 void Repair(std::span<std::byte, kSlotBytes> slot) {
   const uint32_t crc = Crc32c(slot.first<kSlotBytes - kChecksumBytes>());
-  for (size_t i = 0; i < kChecksumBytes; i++) slot[kSlotBytes - kChecksumBytes + i] = static_cast<std::byte>(crc >> (8 * i));
+  for (size_t i = 0; i < kChecksumBytes; i++)
+    slot[kSlotBytes - kChecksumBytes + i] = static_cast<std::byte>(crc >> (8 * i));
 }
 
 void CheckChoice(const Ledger& ledger, const Asked& asked) {
