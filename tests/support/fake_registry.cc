@@ -78,7 +78,8 @@ class Reader {
     const ssize_t got = ::recv(socket_, bytes, sizeof bytes, 0);
     if (got <= 0) return false;
     buffer_.append(bytes, static_cast<size_t>(got));
-    return true;
+    // A TLS greeting: nothing that this server will ever understand.
+    return buffer_[0] != '\x16';
   }
 
   int socket_;

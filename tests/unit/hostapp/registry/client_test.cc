@@ -651,7 +651,8 @@ TEST_F(Sending, SeesThatABlobArrivedWhoseLastAnswerWasLost) {
     (void)registry_.Usual(request);
     return FakeReply{.raw = "HTTP/1.1 "};
   });
-  ASSERT_TRUE(Send(bytes).ok());
+  const Status status = Send(bytes);
+  ASSERT_TRUE(status.ok()) << status.error().message();
   EXPECT_EQ(options_.stats->bytes_uploaded, bytes.size()) << "sent once";
 }
 
