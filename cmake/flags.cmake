@@ -23,6 +23,8 @@ target_compile_definitions(hostapp_flags INTERFACE
   _FILE_OFFSET_BITS=64 HOSTAPP_VERSION="${PROJECT_VERSION}")
 target_compile_options(hostapp_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
+  # Designated initializers name what differs from the default; the rest is meant to be left out.
+  -Wno-missing-field-initializers
   -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(hostapp_flags INTERFACE -fstack-clash-protection -fcf-protection)

@@ -104,8 +104,26 @@ Status CheckBootSpace(const Sysroot& sysroot, const BootSet& set, OpContext& ctx
   const uint64_t inodes = set.files.size() + 4;
   if (free.bytes >= set.bytes && free.inodes >= inodes) return Ok();
   return Error(Errc::kNoSpace, StrCat("the boot file system ", Escape(sysroot.paths().boot), " has ", free.bytes,
-                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", set.bytes, " and ",
-                                      inodes, "; make room with: hostapp gc"));
+                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", set.bytes,
+                                      " and ", inodes, "; make room with: hostapp gc"));
+}
+
+Result<uint64_t> BytesBelow(int dir, const std::string& path) {
+  uint64_t total = 0;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, path));
+  for (const std::string& name : names) {
+    const std::string child = StrCat(path, "/", name);
+    struct stat info {};
+    if (::fstatat(dir, child.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+      return SysError(errno, StrCat("looking at ", child));
+    if (S_ISDIR(info.st_mode)) {
+      ASSIGN_OR_RETURN(const uint64_t below, BytesBelow(dir, child));
+      total += below;
+    } else {
+      total += static_cast<uint64_t>(info.st_size);
+    }
+  }
+  return total;
 }
 
 }  // namespace
@@ -176,30 +194,13 @@ Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot) {
   return sets;
 }
 
-namespace {
-
-Result<uint64_t> BytesBelow(int dir, const std::string& path) {
-  uint64_t total = 0;
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, path));
-  for (const std::string& name : names) {
-    const std::string child = StrCat(path, "/", name);
-    struct stat info {};
-    if (::fstatat(dir, child.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return SysError(errno, StrCat("looking at ", child));
-    if (S_ISDIR(info.st_mode)) {
-      ASSIGN_OR_RETURN(const uint64_t below, BytesBelow(dir, child));
-      total += below;
-    } else {
-      total += static_cast<uint64_t>(info.st_size);
-    }
-  }
-  return total;
+Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest) {
+  return BytesBelow(sysroot.boot(), SetPath(digest));
 }
-
-}  // namespace
 
 Result<uint64_t> RemoveBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot, const HashValue& digest,
                                OpContext& ctx) {
-  ASSIGN_OR_RETURN(const uint64_t bytes, BytesBelow(sysroot.boot(), SetPath(digest)));
+  ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, digest));
   ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
   TRY(RemoveTree(sets.get(), digest.Hex(), ctx.sys));
   TRY(SyncDir(sets.get(), ctx.sys));
@@ -210,7 +211,7 @@ Result<uint64_t> LargestBootSet(const Sysroot& sysroot) {
   uint64_t largest = 0;
   ASSIGN_OR_RETURN(const std::vector<HashValue> sets, ListBootSets(sysroot));
   for (const HashValue& set : sets) {
-    ASSIGN_OR_RETURN(const uint64_t bytes, BytesBelow(sysroot.boot(), SetPath(set)));
+    ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, set));
     largest = std::max(largest, bytes);
   }
   return largest;

@@ -2,8 +2,8 @@
 // Kernel, initramfs and device trees of a deployment, as a loader reads them: <boot>/hostapp/<digest>/.
 //
 // Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
-// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. A set is only ever added under a
-// name that did not exist, never edited; equal kernels and initramfs share one.
+// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. A set is only ever added under
+// a name that did not exist, never edited; equal kernels and initramfs share one.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ struct BootSet {
 
 // Finds the image's one kernel and its initramfs and hashes them:
 // usr/lib/modules/<version>/{vmlinuz,initramfs.img}, or boot/{vmlinuz,initrd.img}-<version>; device trees from
-// usr/lib/modules/<version>/dtb. kCorrupt, with the rule: no kernel, several kernels, no initramfs, a kernel that is neither
-// a Linux x86 boot image nor a PE image, or one for another machine.
+// usr/lib/modules/<version>/dtb. kCorrupt, with the rule: no kernel, several kernels, no initramfs, a kernel that is
+// neither a Linux x86 boot image nor a PE image, or one for another machine.
 Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx);
 
 bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
@@ -50,7 +50,9 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);
 // Digests of all sets there are; names that are no digest are not ours and left out.
 Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot);
 
-// Bytes freed. Durable.
+Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
+
+// Returns the bytes freed. Durable.
 Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
 
 // Bytes of the largest set: what the next one is planned with, before its image has been fetched.

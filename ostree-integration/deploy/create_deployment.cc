@@ -49,8 +49,7 @@ Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroo
                               .kernel_arguments = wanted.kernel_arguments,
                               .boot_set = wanted.boot_set.digest(),
                               .kernel_version = wanted.boot_set.kernel_version,
-                              .created = ctx.clock.UnixSeconds(),
-                              .total_bytes = wanted.total_bytes};
+                              .created = ctx.clock.UnixSeconds()};
   TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
   if (Status filled = FillDeploymentDir(sysroot, store, deployment, ctx); !filled.ok()) {
     (void)RemoveTree(sysroot.deployments(), std::to_string(serial), ctx.sys);

@@ -69,7 +69,6 @@ bool IsComplete(const Sysroot& sysroot, DeploymentSerial serial) {
 std::string DeploymentJson(const Deployment& d) {
   const Json::Object object = {
       {"boot_set", d.boot_set.Hex()},
-      {"bytes", d.total_bytes},
       {"commit", d.commit},
       {"created", FormatTime(d.created)},
       {"kernel_arguments", ArgumentsJson(d.kernel_arguments)},
@@ -93,11 +92,9 @@ Result<Deployment> ParseDeployment(std::string_view text) {
   ASSIGN_OR_RETURN(const Digest manifest_digest, DigestAt(top, "manifest_digest"));
   ASSIGN_OR_RETURN(const std::string boot_set, top.StringAt("boot_set"));
   ASSIGN_OR_RETURN(const Digest boot_set_digest, Digest::Parse(StrCat("sha256:", boot_set)).While("boot_set"));
-  ASSIGN_OR_RETURN(const int64_t bytes, top.IntAt("bytes", 0, kMost));
   Deployment d{.serial = static_cast<DeploymentSerial>(serial),
                .manifest_digest = manifest_digest,
-               .boot_set = boot_set_digest.value(),
-               .total_bytes = static_cast<uint64_t>(bytes)};
+               .boot_set = boot_set_digest.value()};
   ASSIGN_OR_RETURN(d.reference, top.StringAt("reference"));
   ASSIGN_OR_RETURN(d.commit, top.StringAt("commit"));
   ASSIGN_OR_RETURN(d.version, top.OptionalStringAt("version"));
@@ -111,12 +108,13 @@ Result<Deployment> ParseDeployment(std::string_view text) {
 Result<Deployment> LoadDeployment(const Sysroot& sysroot, DeploymentSerial serial) {
   if (!IsComplete(sysroot, serial)) return Error(Errc::kNotFound, StrCat("deployment ", serial, ": there is none"));
   const std::string dir = std::to_string(serial);
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(sysroot.deployments(), StrCat(dir, "/", kJsonName), kMaxJsonBytes)
-                                               .While("reading deployment ", serial));
+  ASSIGN_OR_RETURN(
+      const std::string text,
+      ReadFile(sysroot.deployments(), StrCat(dir, "/", kJsonName), kMaxJsonBytes).While("reading deployment ", serial));
   ASSIGN_OR_RETURN(Deployment deployment, ParseDeployment(text).While("reading deployment ", serial));
   if (deployment.serial != serial) {
-    return Error(Errc::kCorrupt, StrCat("reading deployment ", serial, ": its deployment.json is that of ",
-                                        deployment.serial));
+    return Error(Errc::kCorrupt,
+                 StrCat("reading deployment ", serial, ": its deployment.json is that of ", deployment.serial));
   }
   deployment.good = Exists(sysroot.deployments(), StrCat(dir, "/", NameOf(Mark::kGood)));
   deployment.pinned = Exists(sysroot.deployments(), StrCat(dir, "/", NameOf(Mark::kPinned)));

@@ -26,13 +26,12 @@ struct Deployment {
   DeploymentSerial serial = 0;
   std::string reference;  // where `upgrade` looks
   Digest manifest_digest;
-  std::string commit;                // of the merged tree, in the store
+  std::string commit;                  // of the merged tree, in the store
   std::optional<std::string> version;  // the image's label
   std::vector<std::string> kernel_arguments;
-  HashValue boot_set;                  // in JSON its hexadecimal digits: the folder's name on /boot
+  HashValue boot_set;  // in JSON its hexadecimal digits: the folder's name on /boot
   std::string kernel_version;
   int64_t created = 0;  // Unix seconds, the device's clock
-  uint64_t total_bytes = 0;  // content of all its files
 
   // Not in deployment.json: files beside it.
   bool good = false;

@@ -26,9 +26,10 @@ Result<bootsel::LedgerFile> ReadSlots(const Sysroot& sysroot) {
 }
 
 Error Lost(const bootsel::LedgerFile& file) {
-  return Error(Errc::kCorrupt, StrCat("reading the boot ledger: both slots are lost (", SlotStateName(file.slots[0]), ", ",
-                                      SlotStateName(file.slots[1]),
-                                      "); restart, or run: hostapp reconcile, to make it again from proven deployments"));
+  return Error(Errc::kCorrupt,
+               StrCat("reading the boot ledger: both slots are lost (", SlotStateName(file.slots[0]), ", ",
+                      SlotStateName(file.slots[1]),
+                      "); restart, or run: hostapp reconcile, to make it again from proven deployments"));
 }
 
 Status WriteSlot(const Sysroot& sysroot, int slot, const bootsel::Ledger& ledger, OpContext& ctx) {
@@ -73,6 +74,14 @@ Status ChangeLedger(const LedgerLock& /*lock*/, const Sysroot& sysroot, OpContex
   TRY(change(ledger));
   if (ledger == file.ledger) return Ok();
   ledger.generation = file.ledger.generation + 1;
+  return WriteSlot(sysroot, file.pick.overwrite, ledger, ctx);
+}
+
+Status RewriteLedger(const LedgerLock& /*lock*/, const Sysroot& sysroot, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const bootsel::LedgerFile file, ReadSlots(sysroot).While("reading the boot ledger"));
+  if (file.pick.newest < 0) return Lost(file);
+  bootsel::Ledger ledger = file.ledger;
+  ledger.generation += 1;
   return WriteSlot(sysroot, file.pick.overwrite, ledger, ctx);
 }
 

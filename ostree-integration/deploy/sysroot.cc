@@ -28,7 +28,8 @@ Status MakeSyncedDirs(int dir, std::string_view path, mode_t mode, OpContext& ct
 
 Result<SysrootPaths> FindBootedPaths() {
   if (!Exists(AT_FDCWD, "/sysroot/hostapp")) {
-    return Error(Errc::kNotFound, "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
+    return Error(Errc::kNotFound,
+                 "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
   }
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
   return SysrootPaths{.root = "/sysroot", .boot = own_boot ? "/boot" : "/sysroot/boot", .boot_record = kBootRecordPath};
