@@ -13,9 +13,9 @@
 namespace hostapp::initramfs {
 
 struct BootSettings {
-  const char* physical = "";     // where the physical root is mounted
-  std::string_view cmdline;      // the kernel's
-  const char* init = "";         // what will be started
+  const char* physical = "";  // where the physical root is mounted
+  std::string_view cmdline;   // the kernel's
+  const char* init = "";      // what will be started
 };
 
 enum class Outcome : uint8_t {

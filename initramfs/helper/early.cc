@@ -29,7 +29,8 @@ constexpr KernelFileSystem kFileSystems[] = {
 bool LoadModule(const char* path) {
   const Fd fd(open(path, O_RDONLY | O_CLOEXEC));
   if (!fd.ok()) return false;
-  return syscall(SYS_finit_module, fd.get(), "", 0) == 0 || errno == EEXIST;
+  if (syscall(SYS_finit_module, fd.get(), "", 0) == 0) return true;
+  return errno == EEXIST || errno == ENODEV;  // there already; or made for hardware that this machine has not got
 }
 
 // Deleting is only for a root that lives in memory; anything else would be somebody's disk.
@@ -50,10 +51,10 @@ bool MountKernelFileSystems(Console& console, Problem& why) {
   return true;
 }
 
-void LoadModules(Console& console) {
+void LoadModules(const char* list, Console& console) {
   std::array<char, 16384> buffer{};
   std::string_view rest;
-  if (!ReadFileAt(AT_FDCWD, "/etc/hostapp/modules", buffer, rest)) return;
+  if (!ReadFileAt(AT_FDCWD, list, buffer, rest)) return;
   while (!rest.empty()) {
     const size_t end = rest.find('\n');
     const std::string_view line(rest.data(), end == std::string_view::npos ? rest.size() : end);

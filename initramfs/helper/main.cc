@@ -90,10 +90,11 @@ void BootFrom(const char* physical, const char* init, const Cmdline& cmdline, Co
   Problem why;
   if (!MountKernelFileSystems(console, why)) GiveUp(cmdline, console, why.text());
   cmdline.Read();
-  LoadModules(console);
+  LoadModules(kModuleList, console);
   RootDevice device;
   mkdir(kPhysicalRoot, 0755);
   if (!WaitForRoot(cmdline.text(), device, why)) GiveUp(cmdline, console, why.text());
+  LoadModules(PathOf(kModuleList, ".", device.fstype).c_str(), console);
   if (!MountRoot(cmdline.text(), device, kPhysicalRoot, console, why)) GiveUp(cmdline, console, why.text());
   const Path init = cmdline.Init();
   BootFrom(kPhysicalRoot, init.c_str(), cmdline, console);

@@ -100,10 +100,17 @@ release_next() {
   move_tag "$1"
 }
 
-# A device's disk as a folder, with v1 deployed in it.
+# make_sysroot HOST: a device's disk as a folder, with v1 deployed in it. HOST is the registry's name as the device will know it.
 make_sysroot() {
   on_sysroot init
-  on_sysroot deploy "docker://$registry/device:stable" --progress plain --json "$@" >"$work/json/deploy-v1.json"
+  on_sysroot deploy "docker://$1/device:stable" --progress plain --json >"$work/json/deploy-v1.json"
+}
+
+# The same for a device that will reach the registry under another address than this machine does: a rule of registries.conf says where
+# that is from here, so that the deployment remembers the name that is right over there.
+make_sysroot_for_elsewhere() {
+  printf '[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' "$device_registry" "$registry" >"$work/registries.conf"
+  CONTAINERS_REGISTRIES_CONF=$work/registries.conf make_sysroot "$device_registry"
 }
 
 on_sysroot() { "$tools/hostapp" --sysroot "$work/sysroot" "$@"; }
@@ -112,7 +119,7 @@ on_sysroot() { "$tools/hostapp" --sysroot "$work/sysroot" "$@"; }
 
 story_on_a_device() {
   chapter 'Making a device with v1'
-  step 'deploying v1 in a folder' make_sysroot --target "docker://$device_registry/device:stable"
+  step 'deploying v1 in a folder' make_sysroot_for_elsewhere
   cp "$work"/sysroot/boot/hostapp/*/linux "$device/linux"
   cp "$work"/sysroot/boot/hostapp/*/initrd "$device/initrd"
   step 'making its disk' make_disk "$work/sysroot"
@@ -195,7 +202,7 @@ device_is_off() { ! kill -0 "$device_pid" 2>/dev/null; }
 story_in_a_folder() {
   local sysroot_json=$work/json
   chapter 'Making a device with v1'
-  step 'deploying v1 in a folder' make_sysroot
+  step 'deploying v1 in a folder' make_sysroot "$registry"
   sysroot_status v1
   expect "$status" '.default == 1 and .next_boot == 1 and .trial == null' 'v1 is the default'
 
