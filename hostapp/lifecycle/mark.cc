@@ -26,14 +26,15 @@ Status CheckOwnKernel(const Device& device) {
 Result<DeploymentSerial> MarkGood(const Device& device, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   DeploymentSerial serial = 0;
-  TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {
+  const auto change = [&](bootsel::Ledger& ledger) -> Status {
     TRY(CheckTrialRuns(device, ledger));
     TRY(CheckOwnKernel(device));
     serial = ledger.trial.serial;
     TRY(SetMark(device.sysroot, serial, Mark::kGood, ctx));
     bootsel::PromoteTrial(ledger);
     return Ok();
-  }));
+  };
+  TRY(ChangeLedger(lock, device.sysroot, ctx, change));
   return serial;
 }
 
@@ -41,12 +42,13 @@ Result<DeploymentSerial> MarkFailed(const Device& device, bootsel::Cause cause, 
                                     OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   DeploymentSerial serial = 0;
-  TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {
+  const auto change = [&](bootsel::Ledger& ledger) -> Status {
     TRY(CheckTrialRuns(device, ledger));
     serial = ledger.trial.serial;
     bootsel::FailTrial(ledger, cause, reason, PlausibleNow(ctx.clock));
     return Ok();
-  }));
+  };
+  TRY(ChangeLedger(lock, device.sysroot, ctx, change));
   return serial;
 }
 
