@@ -32,38 +32,6 @@ Result<Digest> DigestOfRef(std::string_view ref, std::string_view prefix) {
   return Digest::Parse(StrCat(hex.size() == 128 ? "sha512:" : "sha256:", hex)).While("reading the ref ", Escape(ref));
 }
 
-Result<std::optional<std::string>> ResolveRef(const ImageStore& store, const std::string& ref) {
-  glib::ErrorSlot error;
-  char* commit = nullptr;
-  if (!ostree_repo_resolve_rev_ext(store.impl().repo.get(), ref.c_str(), TRUE, OSTREE_REPO_RESOLVE_REV_EXT_LOCAL_ONLY,
-                                   &commit, error)) {
-    return error.Take(Errc::kCorrupt).Prefix(StrCat("reading the ref ", Escape(ref)));
-  }
-  const glib::StringPtr owner(commit);
-  if (commit == nullptr) return std::optional<std::string>();
-  return std::optional<std::string>(commit);
-}
-
-Result<std::map<std::string, std::string>> ListRefs(const ImageStore& store, std::string_view prefix) {
-  glib::ErrorSlot error;
-  GHashTable* table = nullptr;
-  if (!ostree_repo_list_refs_ext(store.impl().repo.get(), nullptr, &table, OSTREE_REPO_LIST_REFS_EXT_NONE, nullptr,
-                                 error)) {
-    return error.Take(Errc::kCorrupt).Prefix("listing the store's refs");
-  }
-  const glib::HashTablePtr owner(table);
-  std::map<std::string, std::string> refs;
-  GHashTableIter iter;
-  gpointer ref = nullptr;
-  gpointer commit = nullptr;
-  g_hash_table_iter_init(&iter, table);
-  while (g_hash_table_iter_next(&iter, &ref, &commit)) {
-    const std::string name(static_cast<const char*>(ref));
-    if (name.starts_with(prefix)) refs.emplace(name, static_cast<const char*>(commit));
-  }
-  return refs;
-}
-
 Result<RepoLock> RepoLock::Acquire(const ImageStore& store, OstreeRepoLockType type, OpContext& ctx) {
   glib::ErrorSlot error;
   glib::Cancellable cancellable(ctx.cancel);
