@@ -26,7 +26,9 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
 
 Result<Url> Check(CURLU* parsed, std::string_view text) {
   const auto wrong = [&](std::string_view rule) { return Error(Errc::kCorrupt, StrCat(Escape(text), ": ", rule)); };
-  Url url{.scheme = Part(parsed, CURLUPART_SCHEME), .host = ToLower(Part(parsed, CURLUPART_HOST))};
+  Url url;
+  url.scheme = Part(parsed, CURLUPART_SCHEME);
+  url.host = ToLower(Part(parsed, CURLUPART_HOST));
   if (url.scheme != "http" && url.scheme != "https") return wrong("only http and https are spoken here");
   if (!Part(parsed, CURLUPART_USER).empty()) return wrong("a URL must not carry a user name");
   if (url.host.empty()) return wrong("a URL without a host");

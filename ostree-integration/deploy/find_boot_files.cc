@@ -83,6 +83,7 @@ Result<Kernel> TheKernel(const ImageStore& store, const std::string& commit) {
                  "the image has no kernel: neither usr/lib/modules/<version>/vmlinuz nor boot/vmlinuz-<version>");
   }
   std::vector<std::string> versions;
+  versions.reserve(kernels.size());
   for (const Kernel& kernel : kernels) versions.push_back(Escape(kernel.version));
   return Error(Errc::kCorrupt, StrCat("the image has ", kernels.size(), " kernels (", Join(versions, ", "),
                                       "); which one boots must be plain: leave one"));

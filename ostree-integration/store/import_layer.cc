@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/import_layer.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "hostapp/base/durable.h"

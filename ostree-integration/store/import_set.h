@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What import and repair share. Private to this module.
+// What import, merge and repair share. Private to this module.
 #pragma once
 
 #include <set>
@@ -13,5 +13,7 @@ Result<ImportPlan> PlanLayers(const ImageStore& store, const Manifest& manifest,
                               const std::set<Digest>& again);
 // Fetches and imports the plan's layers. The caller holds the import lock.
 Result<ImportReport> ImportPlanned(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx);
+// MergeImage(), also where the ref is there already: writes what is missing again.
+Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx);
 
 }  // namespace hostapp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/layer_builder.h"
 
+#include "hostapp/layer/layer_rules.h"
 #include "ostree-integration/store/ostree_format.h"
 #include "ostree-integration/store/whiteout.h"
 
@@ -23,33 +24,13 @@ std::string_view TypeName(Inode::Type type) {
   return "";
 }
 
-// What a device takes from an image. Labels and signatures of the kernel's own (selinux, ima, evm) follow the device's
-// policy, not the builder's; overlayfs's are refused, for they would change what a mount shows.
-bool KeepsXattr(std::string_view name, Inode::Type type) {
-  if (type == Inode::Type::kSymlink) return false;  // Linux has no user attributes on links
-  return name == "security.capability" || name.starts_with("user.") || name == "system.posix_acl_access" ||
-         name == "system.posix_acl_default";
-}
-
-bool IsOverlayXattr(std::string_view name) {
-  return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
-}
-
 Status CheckMember(const TarEntry& entry) {
   TRY(CheckOstreeText(entry.path, "the member name"));
   if (entry.type == TarEntry::Type::kSymlink) {
     TRY(CheckOstreeText(entry.link_target, StrCat("member ", Escape(entry.path), ": the link target")));
     if (entry.link_target.empty()) return Refuse(entry.path, "a link without a target");
   }
-  for (const auto& [name, value] : entry.xattrs) {
-    if (IsOverlayXattr(name)) {
-      return Refuse(entry.path, StrCat("the extended attribute ", Escape(name), " belongs to overlayfs"));
-    }
-  }
-  if (entry.type == TarEntry::Type::kCharDevice && entry.device_major == 0 && entry.device_minor == 0) {
-    return Refuse(entry.path, "a whiteout of overlayfs (device 0:0); a layer says it with a .wh. file");
-  }
-  return CheckWhiteoutMember(entry);
+  return ClassifyWhiteout(entry).status();
 }
 
 }  // namespace
@@ -61,7 +42,7 @@ std::string_view BaseName(std::string_view path) {
 
 LayerBuilder::LayerBuilder() : root_{ImpliedDirectory(), {}} {}
 
-std::shared_ptr<Inode> LayerBuilder::MakeInode(const TarEntry& entry, Inode::Type type) {
+Result<std::shared_ptr<Inode>> LayerBuilder::MakeInode(const TarEntry& entry, Inode::Type type) {
   auto inode = std::make_shared<Inode>();
   inode->type = type;
   inode->mode = type == Inode::Type::kSymlink ? 0777 : entry.mode & 07777;
@@ -70,12 +51,13 @@ std::shared_ptr<Inode> LayerBuilder::MakeInode(const TarEntry& entry, Inode::Typ
   inode->mtime = entry.mtime;
   inode->mtime_nanos = entry.mtime_nanos;
   if (type == Inode::Type::kSymlink) inode->link_target = entry.link_target;
-  for (const auto& [name, value] : entry.xattrs) {
-    if (KeepsXattr(name, type)) {
-      inode->xattrs.emplace(name, value);
-    } else {
-      dropped_.push_back({StrCat(entry.path, " (", name, ")"), LayerIndex::Reason::kXattr});
-    }
+  ASSIGN_OR_RETURN(FilteredXattrs xattrs, FilterXattrs(entry));
+  inode->xattrs = std::move(xattrs.kept);
+  for (const std::string& name : xattrs.dropped) {
+    dropped_.push_back({StrCat(entry.path, " (", name, ")"), LayerIndex::Reason::kXattr});
+  }
+  for (const std::string& key : entry.unknown_keys) {
+    dropped_.push_back({StrCat(entry.path, " (", key, ")"), LayerIndex::Reason::kXattr});
   }
   return inode;
 }
@@ -140,10 +122,11 @@ Node* LayerBuilder::Find(const std::string& path) {
 
 Status LayerBuilder::AddDirectory(const TarEntry& entry) {
   if (entry.path.empty()) {
-    root_.inode = MakeInode(entry, Inode::Type::kDirectory);
+    ASSIGN_OR_RETURN(root_.inode, MakeInode(entry, Inode::Type::kDirectory));
     return Ok();
   }
-  return Place(entry.path, MakeInode(entry, Inode::Type::kDirectory));
+  ASSIGN_OR_RETURN(std::shared_ptr<Inode> inode, MakeInode(entry, Inode::Type::kDirectory));
+  return Place(entry.path, std::move(inode));
 }
 
 // A name that is there already: the later member wins when it is of the same type.
@@ -169,7 +152,8 @@ Status LayerBuilder::Place(const std::string& path, std::shared_ptr<Inode> inode
 Result<std::shared_ptr<Inode>> LayerBuilder::AddLeaf(const TarEntry& entry) {
   if (entry.path.empty()) return Refuse("/", "the root of a layer must be a folder");
   const bool is_file = entry.type == TarEntry::Type::kFile;
-  std::shared_ptr<Inode> inode = MakeInode(entry, is_file ? Inode::Type::kFile : Inode::Type::kSymlink);
+  ASSIGN_OR_RETURN(std::shared_ptr<Inode> inode,
+                   MakeInode(entry, is_file ? Inode::Type::kFile : Inode::Type::kSymlink));
   TRY(Place(entry.path, inode));
   return inode;
 }

@@ -38,7 +38,7 @@ class LayerBuilder {
   Status AddSpecial(const TarEntry& entry, LayerIndex::Reason reason);
   Status Place(const std::string& path, std::shared_ptr<Inode> inode);
   Node* Find(const std::string& path);
-  std::shared_ptr<Inode> MakeInode(const TarEntry& entry, Inode::Type type);
+  Result<std::shared_ptr<Inode>> MakeInode(const TarEntry& entry, Inode::Type type);
 
   Node root_;
   std::map<std::string, LayerIndex::Reason, std::less<>> special_;

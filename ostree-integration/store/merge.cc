@@ -5,6 +5,7 @@
 
 #include "ostree-integration/store/image_metadata.h"
 #include "ostree-integration/store/import_layer.h"
+#include "ostree-integration/store/import_set.h"
 #include "ostree-integration/store/merge_tree.h"
 #include "ostree-integration/store/tree_writer.h"
 
@@ -44,11 +45,9 @@ Result<Node> MergedTree(const ImageStore& store, const ImageConfig& config, OpCo
 
 }  // namespace
 
-Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx) {
+Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config,
+                                OpContext& ctx) {
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
-  const std::string ref = ImageRef(manifest.digest);
-  ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveRef(store, ref));
-  if (there) return *there;
   ASSIGN_OR_RETURN(Node tree, MergedTree(store, config, ctx).While("merging ", manifest.digest.Short()));
   std::vector<std::string> left_out;
   TRY(FinishHostTree(tree, left_out).While("merging ", manifest.digest.Short()));
@@ -68,7 +67,13 @@ Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, cons
   fields.timestamp = static_cast<uint64_t>(std::max<int64_t>(0, config.created.value_or(0)));
   fields.root_tree = root.tree;
   fields.root_meta = root.meta;
-  return PublishCommit(store, fields, ref, ctx);
+  return PublishCommit(store, fields, ImageRef(manifest.digest), ctx);
+}
+
+Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveRef(store, ImageRef(manifest.digest)));
+  if (there) return *there;
+  return WriteMerged(store, manifest, config, ctx);
 }
 
 }  // namespace hostapp

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/layer/compression.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "hostapp/base/strings.h"
+#include "hostapp/oci/descriptor.h"
+
+namespace hostapp {
+namespace {
+
+constexpr size_t kChunk = size_t{128} << 10;
+constexpr size_t kMagicBytes = 6;
+
+Error Wrong(std::string_view rule) { return Error(Errc::kCorrupt, std::string(rule)); }
+
+std::string_view NameOf(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return "uncompressed";
+    case Compression::kGzip:
+      return "gzip";
+    case Compression::kZstd:
+      return "zstd";
+  }
+  return "?";
+}
+
+// What the bytes are, by their first ones; "uncompressed" for what is none of the known.
+std::string_view Detect(std::string_view bytes) {
+  if (bytes.starts_with("\x1f\x8b")) return "gzip";
+  if (bytes.starts_with("\x28\xb5\x2f\xfd")) return "zstd";
+  // A skippable frame: 0x184D2A50 to 0x184D2A5F, little-endian.
+  if (bytes.size() >= 4 && (bytes[0] & '\xf0') == '\x50' && bytes.substr(1, 3) == "\x2a\x4d\x18") return "zstd";
+  if (bytes.starts_with(std::string_view("\xfd"
+                                         "7zXZ\0",
+                                         6))) {
+    return "xz";
+  }
+  if (bytes.starts_with("BZh")) return "bzip2";
+  return "uncompressed";
+}
+
+// Input with a look at what comes.
+class Input {
+ public:
+  explicit Input(ByteSource& source) : source_(source), buffer_(kChunk) {}
+
+  // Makes at least `size` bytes visible, less only at the end.
+  Status Want(size_t size) {
+    while (end_ - at_ < size && !ended_) {
+      std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(at_), buffer_.begin() + static_cast<std::ptrdiff_t>(end_),
+                buffer_.begin());
+      end_ -= std::exchange(at_, 0);
+      ASSIGN_OR_RETURN(const size_t got, source_.Read(MutableByteSpan(buffer_).subspan(end_)));
+      ended_ = got == 0;
+      end_ += got;
+    }
+    return Ok();
+  }
+  ByteSpan Visible() const { return ByteSpan(buffer_).subspan(at_, end_ - at_); }
+  void Take(size_t size) { at_ += size; }
+
+ private:
+  ByteSource& source_;
+  std::vector<std::byte> buffer_;
+  size_t at_ = 0, end_ = 0;
+  bool ended_ = false;
+};
+
+// Counts what comes out. The one byte over the limit is what shows that there is too much.
+class BoundedSource : public ByteSource {
+ public:
+  BoundedSource(ByteSource& source, uint64_t max_output) : input_(source), left_(max_output) {}
+
+  Status CheckMagic(Compression compression) {
+    TRY(input_.Want(kMagicBytes));
+    const std::string_view found = Detect(AsText(input_.Visible()));
+    if (found == NameOf(compression)) return Ok();
+    return Wrong(StrCat("the layer is called ", NameOf(compression), ", and its bytes are ", found));
+  }
+
+  Result<size_t> Read(MutableByteSpan buffer) override {
+    if (buffer.empty()) return size_t{0};
+    const uint64_t most = left_ == std::numeric_limits<uint64_t>::max() ? left_ : left_ + 1;
+    ASSIGN_OR_RETURN(const size_t got, Produce(buffer.first(std::min<uint64_t>(buffer.size(), most))));
+    if (got > left_) return Wrong("more bytes come out than are allowed");
+    left_ -= got;
+    return got;
+  }
+
+ protected:
+  // At least one byte, or 0 at the end.
+  virtual Result<size_t> Produce(MutableByteSpan buffer) = 0;
+  Input& input() { return input_; }
+
+ private:
+  Input input_;
+  uint64_t left_;
+};
+
+class PlainSource : public BoundedSource {
+ public:
+  using BoundedSource::BoundedSource;
+
+ protected:
+  Result<size_t> Produce(MutableByteSpan buffer) override {
+    TRY(input().Want(1));
+    const ByteSpan bytes = input().Visible();
+    const size_t size = std::min(bytes.size(), buffer.size());
+    std::copy_n(bytes.begin(), size, buffer.begin());
+    input().Take(size);
+    return size;
+  }
+};
+
+class GzipSource : public BoundedSource {
+ public:
+  GzipSource(ByteSource& source, uint64_t max_output) : BoundedSource(source, max_output) {
+    // 16: gzip and nothing else, with its checks.
+    CHECK(::inflateInit2(&stream_, MAX_WBITS + 16) == Z_OK);
+  }
+  ~GzipSource() override { ::inflateEnd(&stream_); }
+
+ protected:
+  Result<size_t> Produce(MutableByteSpan buffer) override {
+    for (;;) {
+      if (between_members_) {
+        ASSIGN_OR_RETURN(const bool more, BeginMember());
+        if (!more) return size_t{0};
+      }
+      TRY(input().Want(1));
+      const ByteSpan bytes = input().Visible();
+      if (bytes.empty()) return Wrong("the gzip stream ends too early");
+      stream_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(bytes.data()));
+      stream_.avail_in = static_cast<uInt>(bytes.size());
+      stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
+      const auto room = static_cast<uInt>(std::min<size_t>(buffer.size(), std::numeric_limits<uInt>::max()));
+      stream_.avail_out = room;
+      const int result = ::inflate(&stream_, Z_NO_FLUSH);
+      input().Take(bytes.size() - stream_.avail_in);
+      if (result == Z_STREAM_END) {
+        between_members_ = true;
+      } else if (result != Z_OK) {
+        return Wrong(StrCat("the gzip stream is damaged", stream_.msg == nullptr ? "" : ": ",
+                            stream_.msg == nullptr ? "" : stream_.msg));
+      }
+      if (room > stream_.avail_out) return size_t{room - stream_.avail_out};
+    }
+  }
+
+ private:
+  // False where the stream ends well.
+  Result<bool> BeginMember() {
+    TRY(input().Want(kMagicBytes));
+    if (input().Visible().empty()) return false;
+    if (Detect(AsText(input().Visible())) != "gzip") return Wrong("something other than gzip after the gzip stream");
+    CHECK(::inflateReset(&stream_) == Z_OK);
+    between_members_ = false;
+    return true;
+  }
+
+  z_stream stream_{};
+  bool between_members_ = false;
+};
+
+class ZstdSource : public BoundedSource {
+ public:
+  ZstdSource(ByteSource& source, uint64_t max_output)
+      : BoundedSource(source, max_output), stream_(::ZSTD_createDCtx()) {
+    CHECK(stream_ != nullptr);
+    CHECK(::ZSTD_isError(::ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kMaxZstdWindowLog)) == 0);
+  }
+  ~ZstdSource() override { ::ZSTD_freeDCtx(stream_); }
+
+ protected:
+  Result<size_t> Produce(MutableByteSpan buffer) override {
+    ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
+    while (out.pos == 0) {
+      if (between_frames_) {
+        TRY(input().Want(kMagicBytes));
+        if (input().Visible().empty()) return size_t{0};
+        // The library would read the formats of its first years too.
+        if (Detect(AsText(input().Visible())) != "zstd") return Wrong("something other than zstd after a zstd frame");
+      }
+      TRY(input().Want(1));
+      const ByteSpan bytes = input().Visible();
+      // What the frame still holds in its buffers comes out without more input.
+      if (bytes.empty() && stalled_) return Wrong("the zstd stream ends too early");
+      ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+      const size_t result = ::ZSTD_decompressStream(stream_, &out, &in);
+      if (::ZSTD_isError(result) != 0)
+        return Wrong(StrCat("the zstd stream is damaged: ", ::ZSTD_getErrorName(result)));
+      input().Take(in.pos);
+      between_frames_ = result == 0;
+      stalled_ = out.pos == 0 && in.pos == 0;
+    }
+    stalled_ = false;
+    return out.pos;
+  }
+
+ private:
+  ZSTD_DCtx* stream_;
+  bool between_frames_ = true;
+  bool stalled_ = false;
+};
+
+class PlainSink : public CompressingSink {
+ public:
+  explicit PlainSink(ByteSink& output) : output_(output) {}
+  Status Write(ByteSpan bytes) override { return output_.Write(bytes); }
+  Status Finish() override { return Ok(); }
+
+ private:
+  ByteSink& output_;
+};
+
+class GzipSink : public CompressingSink {
+ public:
+  GzipSink(int level, ByteSink& output) : output_(output), buffer_(kChunk) {
+    // The header that the library writes by itself has no name and no time.
+    CHECK(::deflateInit2(&stream_, level, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  }
+  ~GzipSink() override { ::deflateEnd(&stream_); }
+
+  Status Write(ByteSpan bytes) override {
+    constexpr size_t kMost = size_t{1} << 30;  // the library counts in 32 bits
+    for (; bytes.size() > kMost; bytes = bytes.subspan(kMost)) TRY(Run(bytes.first(kMost), Z_NO_FLUSH));
+    return Run(bytes, Z_NO_FLUSH);
+  }
+  Status Finish() override { return Run({}, Z_FINISH); }
+
+ private:
+  Status Run(ByteSpan bytes, int flush) {
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(bytes.data()));
+    stream_.avail_in = static_cast<uInt>(bytes.size());
+    for (;;) {
+      stream_.next_out = reinterpret_cast<Bytef*>(buffer_.data());
+      stream_.avail_out = static_cast<uInt>(buffer_.size());
+      const int result = ::deflate(&stream_, flush);
+      CHECK(result != Z_STREAM_ERROR);
+      TRY(output_.Write(ByteSpan(buffer_).first(buffer_.size() - stream_.avail_out)));
+      const bool done = flush == Z_FINISH ? result == Z_STREAM_END : stream_.avail_out > 0;
+      if (done) return Ok();
+    }
+  }
+
+  ByteSink& output_;
+  std::vector<std::byte> buffer_;
+  z_stream stream_{};
+};
+
+class ZstdSink : public CompressingSink {
+ public:
+  ZstdSink(int level, ByteSink& output) : output_(output), buffer_(kChunk), stream_(::ZSTD_createCCtx()) {
+    CHECK(stream_ != nullptr);
+    CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, ZSTD_c_compressionLevel, level)) == 0);
+    CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, ZSTD_c_checksumFlag, 1)) == 0);
+  }
+  ~ZstdSink() override { ::ZSTD_freeCCtx(stream_); }
+
+  Status Write(ByteSpan bytes) override { return Run(bytes, ZSTD_e_continue); }
+  Status Finish() override { return Run({}, ZSTD_e_end); }
+
+ private:
+  Status Run(ByteSpan bytes, ZSTD_EndDirective directive) {
+    ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+    for (;;) {
+      ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
+      const size_t left = ::ZSTD_compressStream2(stream_, &out, &in, directive);
+      if (::ZSTD_isError(left) != 0) return Error(Errc::kInternal, StrCat("zstd: ", ::ZSTD_getErrorName(left)));
+      TRY(output_.Write(ByteSpan(buffer_).first(out.pos)));
+      const bool done = directive == ZSTD_e_end ? left == 0 : in.pos == in.size;
+      if (done) return Ok();
+    }
+  }
+
+  ByteSink& output_;
+  std::vector<std::byte> buffer_;
+  ZSTD_CCtx* stream_;
+};
+
+}  // namespace
+
+Result<Compression> CompressionOfMediaType(std::string_view media_type) {
+  if (!IsLayerMediaType(media_type)) {
+    return Wrong(StrCat("layer of unknown type \"", Escape(media_type.substr(0, 160)), "\""));
+  }
+  if (media_type.ends_with("gzip")) return Compression::kGzip;
+  if (media_type.ends_with("zstd")) return Compression::kZstd;
+  return Compression::kNone;
+}
+
+Result<std::unique_ptr<ByteSource>> Decompress(Compression compression, ByteSource& input, uint64_t max_output) {
+  std::unique_ptr<BoundedSource> out;
+  switch (compression) {
+    case Compression::kNone:
+      out = std::make_unique<PlainSource>(input, max_output);
+      break;
+    case Compression::kGzip:
+      out = std::make_unique<GzipSource>(input, max_output);
+      break;
+    case Compression::kZstd:
+      out = std::make_unique<ZstdSource>(input, max_output);
+      break;
+  }
+  TRY(out->CheckMagic(compression));
+  return std::unique_ptr<ByteSource>(std::move(out));
+}
+
+Result<std::unique_ptr<CompressingSink>> Compress(Compression compression, int level, ByteSink& output) {
+  const auto check = [&](int most) -> Status {
+    if (level >= 1 && level <= most) return Ok();
+    return Error(Errc::kInvalid, StrCat(NameOf(compression), " level ", level, ": must be 1..", most));
+  };
+  switch (compression) {
+    case Compression::kNone:
+      break;
+    case Compression::kGzip:
+      TRY(check(9));
+      return std::unique_ptr<CompressingSink>(new GzipSink(level, output));
+    case Compression::kZstd:
+      TRY(check(::ZSTD_maxCLevel()));
+      return std::unique_ptr<CompressingSink>(new ZstdSink(level, output));
+  }
+  return std::unique_ptr<CompressingSink>(new PlainSink(output));
+}
+
+}  // namespace hostapp

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/layer/compression.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zstd.h>
+
+#include "hostapp/base/strings.h"
+#include "hostapp/oci/descriptor.h"
+#include "tests/support/byte_streams.h"
+
+namespace hostapp {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::ReadAll;
+using testing::TextSink;
+using testing::TextSource;
+
+constexpr uint64_t kNoLimit = UINT64_MAX;
+
+std::string Sample() {
+  std::string out;
+  uint32_t state = 1;
+  for (int i = 0; i < 300000; ++i) {
+    state = state * 1664525 + 1013904223;
+    out += static_cast<char>('a' + (state >> 28));
+  }
+  return out;
+}
+
+std::string Compressed(Compression compression, std::string_view text, int level = 3) {
+  TextSink sink;
+  auto stream = Compress(compression, level, sink);
+  EXPECT_TRUE(stream.ok());
+  EXPECT_TRUE((*stream)->Write(AsBytes(text)).ok());
+  EXPECT_TRUE((*stream)->Finish().ok());
+  return sink.text;
+}
+
+Result<std::string> Decompressed(Compression compression, std::string bytes, uint64_t limit = kNoLimit,
+                                 size_t piece = SIZE_MAX) {
+  TextSource source(std::move(bytes), piece);
+  ASSIGN_OR_RETURN(const auto stream, Decompress(compression, source, limit));
+  return ReadAll(*stream, 1000);
+}
+
+std::string Skippable(std::string_view payload) {
+  std::string out("\x5a\x2a\x4d\x18", 4);
+  for (int i = 0; i < 4; ++i) out += static_cast<char>(payload.size() >> (8 * i) & 0xff);
+  return out.append(payload);
+}
+
+class BothCompressions : public ::testing::TestWithParam<Compression> {};
+INSTANTIATE_TEST_SUITE_P(All, BothCompressions, ::testing::Values(Compression::kGzip, Compression::kZstd),
+                         [](const auto& test) { return test.param == Compression::kGzip ? "Gzip" : "Zstd"; });
+
+TEST_P(BothCompressions, GiveBackWhatWentIn) {
+  const std::string text = Sample();
+  for (const size_t piece : {size_t{1}, size_t{4096}, SIZE_MAX}) {
+    const auto back = Decompressed(GetParam(), Compressed(GetParam(), text), kNoLimit, piece);
+    ASSERT_TRUE(back.ok()) << back.error().message();
+    EXPECT_EQ(*back, text);
+  }
+  EXPECT_EQ(*Decompressed(GetParam(), Compressed(GetParam(), "")), "");
+}
+
+TEST_P(BothCompressions, GiveTheSameBytesForTheSameInput) {
+  EXPECT_EQ(Compressed(GetParam(), Sample()), Compressed(GetParam(), Sample()));
+}
+
+TEST_P(BothCompressions, ReadSeveralStreamsInARowAsOne) {  // row 54
+  const auto back = Decompressed(
+      GetParam(), Compressed(GetParam(), "one ") + Compressed(GetParam(), "") + Compressed(GetParam(), "two"));
+  ASSERT_TRUE(back.ok()) << back.error().message();
+  EXPECT_EQ(*back, "one two");
+}
+
+TEST_P(BothCompressions, RefuseATruncatedStream) {  // row 55
+  const std::string whole = Compressed(GetParam(), Sample());
+  for (const size_t size : {whole.size() - 1, whole.size() - 4, whole.size() / 2, size_t{11}, size_t{6}}) {
+    const auto back = Decompressed(GetParam(), whole.substr(0, size));
+    ASSERT_FALSE(back.ok()) << size;
+    EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+  }
+}
+
+TEST_P(BothCompressions, RefuseAWrongChecksum) {  // row 55
+  std::string bytes = Compressed(GetParam(), Sample());
+  for (size_t from_end = 1; from_end <= (GetParam() == Compression::kGzip ? 8 : 4); ++from_end) {
+    std::string damaged = bytes;
+    damaged[damaged.size() - from_end] ^= 0x10;
+    const auto back = Decompressed(GetParam(), damaged);
+    ASSERT_FALSE(back.ok()) << from_end;
+    EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+  }
+}
+
+TEST_P(BothCompressions, RefuseWhatFollowsTheEnd) {
+  for (const std::string& tail : {std::string("x"), std::string(512, '\0'), std::string("plain text")}) {
+    const auto back = Decompressed(GetParam(), Compressed(GetParam(), "text") + tail);
+    ASSERT_FALSE(back.ok());
+    EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+  }
+}
+
+TEST_P(BothCompressions, StopABombAtTheLimit) {  // row 52
+  const std::string bomb = Compressed(GetParam(), std::string(100 << 20, '\0'), 9);
+  EXPECT_LT(bomb.size(), 200000u);
+  const auto back = Decompressed(GetParam(), bomb, 1 << 20);
+  ASSERT_FALSE(back.ok());
+  EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+  EXPECT_THAT(back.error().message(), HasSubstr("more bytes come out than are allowed"));
+}
+
+TEST_P(BothCompressions, AllowExactlyTheLimit) {
+  const std::string bytes = Compressed(GetParam(), "12345");
+  EXPECT_TRUE(Decompressed(GetParam(), bytes, 5).ok());
+  EXPECT_FALSE(Decompressed(GetParam(), bytes, 4).ok());
+}
+
+TEST(Decompress, RefusesBytesThatAreNotWhatTheTypeSays) {  // row 56
+  const std::string gzip = Compressed(Compression::kGzip, "x"), zstd = Compressed(Compression::kZstd, "x");
+  const std::string xz(
+      "\xfd"
+      "7zXZ\0rest",
+      10),
+      plain(600, 'p');
+  const std::vector<std::pair<Compression, std::string>> cases = {
+      {Compression::kGzip, zstd}, {Compression::kGzip, plain}, {Compression::kGzip, xz},      {Compression::kGzip, ""},
+      {Compression::kZstd, gzip}, {Compression::kZstd, plain}, {Compression::kZstd, xz},      {Compression::kZstd, ""},
+      {Compression::kNone, gzip}, {Compression::kNone, zstd},  {Compression::kNone, "BZh91"}, {Compression::kNone, xz}};
+  for (const auto& [compression, bytes] : cases) {
+    const auto back = Decompressed(compression, bytes);
+    ASSERT_FALSE(back.ok());
+    EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+    EXPECT_THAT(back.error().message(), HasSubstr("the layer is called"));
+  }
+}
+
+TEST(Decompress, PassesPlainBytesOn) { EXPECT_EQ(*Decompressed(Compression::kNone, "plain", 5), "plain"); }
+
+TEST(Decompress, SkipsSkippableFrames) {  // row 54
+  const std::string frame = Compressed(Compression::kZstd, "text");
+  const auto back =
+      Decompressed(Compression::kZstd, Skippable("junk") + frame + Skippable(std::string(200000, 'j')) + frame);
+  ASSERT_TRUE(back.ok()) << back.error().message();
+  EXPECT_EQ(*back, "texttext");
+  EXPECT_FALSE(Decompressed(Compression::kZstd, frame + Skippable("junk").substr(0, 9)).ok());
+}
+
+TEST(Decompress, RefusesAWindowOverTheLimit) {  // row 53
+  const auto with_window = [](int log) {
+    ZSTD_CCtx* stream = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(stream, ZSTD_c_windowLog, log);
+    std::string out(1 << 20, '\0');
+    ZSTD_inBuffer in{"text", 4, 0};
+    ZSTD_outBuffer to{out.data(), out.size(), 0};
+    ZSTD_compressStream2(stream, &to, &in, ZSTD_e_flush);
+    ZSTD_compressStream2(stream, &to, &in, ZSTD_e_end);
+    ZSTD_freeCCtx(stream);
+    out.resize(to.pos);
+    return out;
+  };
+  EXPECT_EQ(*Decompressed(Compression::kZstd, with_window(27)), "text");
+  const auto back = Decompressed(Compression::kZstd, with_window(28));
+  ASSERT_FALSE(back.ok());
+  EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+}
+
+TEST(Compress, RefusesLevelsThatThereAreNot) {
+  TextSink sink;
+  for (const auto& [compression, level] : std::vector<std::pair<Compression, int>>{
+           {Compression::kGzip, 0}, {Compression::kGzip, 10}, {Compression::kZstd, 0}, {Compression::kZstd, 23}}) {
+    const auto stream = Compress(compression, level, sink);
+    ASSERT_FALSE(stream.ok());
+    EXPECT_EQ(stream.error().code(), Errc::kInvalid);
+  }
+}
+
+TEST(CompressionOfMediaType, KnowsEveryLayerTypeAndNoOther) {
+  EXPECT_EQ(*CompressionOfMediaType(media_type::kOciLayerTar), Compression::kNone);
+  EXPECT_EQ(*CompressionOfMediaType(media_type::kOciLayerGzip), Compression::kGzip);
+  EXPECT_EQ(*CompressionOfMediaType(media_type::kOciLayerZstd), Compression::kZstd);
+  EXPECT_EQ(*CompressionOfMediaType(media_type::kDockerLayerTar), Compression::kNone);
+  EXPECT_EQ(*CompressionOfMediaType(media_type::kDockerLayerGzip), Compression::kGzip);
+  EXPECT_EQ(*CompressionOfMediaType(media_type::kDockerLayerZstd), Compression::kZstd);
+  EXPECT_EQ(*CompressionOfMediaType("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+            Compression::kGzip);
+  for (const char* type : {"", "application/vnd.oci.image.layer.v1.tar+xz", "application/gzip"}) {
+    EXPECT_EQ(CompressionOfMediaType(type).error().code(), Errc::kCorrupt);
+  }
+}
+
+}  // namespace
+}  // namespace hostapp
