@@ -38,7 +38,8 @@ Status KernelImageFits(ByteSpan head, std::string_view architecture) {
   if (!amd64 && !arm64) return Ok();
   const std::optional<uint32_t> machine = PeMachine(head);
   if (machine && *machine != (amd64 ? kPeMachineAmd64 : kPeMachineArm64)) {
-    return Error(Errc::kCorrupt, StrCat("the kernel is for another machine (PE machine ", *machine, ") than ", architecture));
+    return Error(Errc::kCorrupt,
+                 StrCat("the kernel is for another machine (PE machine ", *machine, ") than ", architecture));
   }
   const bool own_format = amd64 ? HasAt(head, 0x202, "HdrS") : HasAt(head, 0x38, "ARM\x64");
   if (machine || own_format) return Ok();

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "hostapp/base/hash.h"
 #include "initramfs/bootsel/ledger.h"
 #include "initramfs/bootsel/transitions.h"
 #include "ostree-integration/deploy/sysroot.h"
@@ -19,7 +20,8 @@ struct StoredLedger {
   int damaged_slots = 0;  // 0 or 1: one slot is enough
 };
 
-// kCorrupt when both slots are lost: the helper makes the ledger again at the next boot, `reconcile` on the running system.
+// kCorrupt when both slots are lost: the helper makes the ledger again at the next boot, `reconcile` on the running
+// system.
 Result<StoredLedger> ReadLedger(const Sysroot& sysroot);
 
 // Reads the ledger, lets `change` alter it and, if it did, writes it with the next generation over the older slot.
@@ -27,6 +29,9 @@ Result<StoredLedger> ReadLedger(const Sysroot& sysroot);
 // every verb that decides what boots.
 Status ChangeLedger(const LedgerLock& lock, const Sysroot& sysroot, OpContext& ctx,
                     const std::function<Status(bootsel::Ledger&)>& change);
+
+// Writes the newest record over the other slot, which some damage has hit.
+Status RewriteLedger(const LedgerLock& lock, const Sysroot& sysroot, OpContext& ctx);
 
 // For both slots lost: writes `ledger` as the first record of a new file.
 Status RemakeLedger(const LedgerLock& lock, const Sysroot& sysroot, const bootsel::Ledger& ledger, OpContext& ctx);

@@ -28,7 +28,8 @@ Status MakeSyncedDirs(int dir, std::string_view path, mode_t mode, OpContext& ct
 
 Result<SysrootPaths> FindBootedPaths() {
   if (!Exists(AT_FDCWD, "/sysroot/hostapp")) {
-    return Error(Errc::kNotFound, "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
+    return Error(Errc::kNotFound,
+                 "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
   }
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
   return SysrootPaths{.root = "/sysroot", .boot = own_boot ? "/boot" : "/sysroot/boot", .boot_record = kBootRecordPath};
@@ -57,9 +58,8 @@ Status MakeSysrootDirs(const SysrootPaths& paths, OpContext& ctx) {
   TRY(MakeSyncedDirs(boot.get(), kBootSetsDir, kPublic, ctx));
   TRY(SyncDir(boot.get(), ctx.sys));
   TRY(MakeSyncedDirs(root.get(), kDeploymentsDir, kPublic, ctx));
-  ASSIGN_OR_RETURN(const UniqueFd hostapp, OpenDir(root.get(), kHostappDir, ctx.sys));
-  TRY(SyncDir(hostapp.get(), ctx.sys));
-  return SyncDir(root.get(), ctx.sys);
+  // All of it, and the folders above the root that may be new too.
+  return SyncFilesystem(root.get(), ctx.sys);
 }
 
 Result<StoreLock> StoreLock::Acquire(const Sysroot& sysroot, OpContext& ctx) {

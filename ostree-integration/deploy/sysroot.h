@@ -33,8 +33,8 @@ struct SysrootPaths {
   std::string boot_record;  // what the helper wrote at this boot; empty: not the running system
 };
 
-// The running device's: /sysroot, and /boot where that is a file system of its own, else /sysroot/boot. kNotFound off the
-// device.
+// The running device's: /sysroot, and /boot where that is a file system of its own, else /sysroot/boot. kNotFound off
+// the device.
 Result<SysrootPaths> FindBootedPaths();
 
 class Sysroot {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// An image becomes a new deployment on trial.
+#pragma once
+
+#include "hostapp/lifecycle/pull_image.h"
+
+namespace hostapp {
+
+struct DeployOptions {
+  int tries = kDefaultTries;
+  std::vector<std::string> kernel_arguments;  // after the image's own
+};
+
+struct DeployReport {
+  DeploymentSerial serial = 0;
+  Digest manifest_digest;
+  bool on_trial = true;  // false: the sysroot's first deployment, the default at once
+  ImportReport import;
+  double fetch_seconds = 0;   // resolving, fetching, importing, merging
+  double deploy_seconds = 0;  // checkout, boot set, ledger
+};
+
+// Brings the image into the store and makes it the trial. `reference` is kept with the deployment: where `upgrade`
+// looks. Refused before anything is fetched: kBusy while a trial runs or another process has the store; kNoSpace;
+// kInvalid. Commit point: the ledger (ArmTrial()). A crash before leaves the store richer and perhaps a deployment that
+// gc removes.
+Result<DeployReport> DeployImage(Device& device, const Reference& reference, ImageSource& source,
+                                 const DeployOptions& options, OpContext& ctx);
+
+// The same for an image that is resolved already.
+Result<DeployReport> DeployResolved(Device& device, const Reference& reference, const ResolvedImage& image,
+                                    ImageSource& source, const DeployOptions& options, OpContext& ctx);
+
+// What DeployImage() would do, without doing it; refuses what it would refuse.
+Result<PullPlan> PlanDeploy(Device& device, const Reference& reference, ImageSource& source,
+                            const DeployOptions& options, OpContext& ctx);
+
+}  // namespace hostapp

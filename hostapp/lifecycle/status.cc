@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/lifecycle/status.h"
+
+#include <algorithm>
+
+#include "hostapp/base/strings.h"
+
+namespace hostapp {
+namespace {
+
+std::vector<bootsel::DeploymentFacts> FactsOf(const std::vector<Deployment>& deployments) {
+  std::vector<bootsel::DeploymentFacts> facts;
+  for (const Deployment& deployment : deployments) {
+    bootsel::DeploymentFacts fact;
+    fact.serial = deployment.serial;
+    fact.complete = true;
+    fact.proven = deployment.good;
+    fact.has_boot_set = true;
+    fact.boot_set = LedgerDigest(deployment.boot_set);
+    fact.manifest = LedgerManifest(deployment.manifest_digest);
+    facts.push_back(fact);
+  }
+  return facts;
+}
+
+// What the helper would choose if the machine restarted now and the loader followed the ledger.
+bootsel::Choice NextChoice(const bootsel::Ledger& ledger, const std::vector<Deployment>& deployments) {
+  const std::vector<bootsel::DeploymentFacts> facts = FactsOf(deployments);
+  const bootsel::Facts all{.deployments = facts};
+  return bootsel::Choose(&ledger, bootsel::Asked{}, all);
+}
+
+void Warn(const StoredLedger& stored, const std::optional<Booted>& booted, StatusReport& report) {
+  if (stored.damaged_slots > 0)
+    report.warnings.emplace_back("one of the boot ledger's two slots is damaged; its next change mends it");
+  if (!booted) return;
+  if (booted->kernel == bootsel::Kernel::kForeign) {
+    report.warnings.emplace_back(
+        "the running kernel is not the one that the running deployment brought; nothing can be marked good in this "
+        "boot");
+  }
+  if (!booted->ledger_writable) {
+    report.warnings.emplace_back("the boot ledger could not be written at this boot; no trial was started");
+  }
+}
+
+}  // namespace
+
+Result<StatusReport> GetStatus(const Device& device, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
+  ASSIGN_OR_RETURN(const std::vector<Deployment> deployments, LoadDeployments(device.sysroot, ctx));
+  StatusReport report{.booted = device.booted, .ledger = stored.ledger};
+  const bootsel::Choice next = NextChoice(stored.ledger, deployments);
+  report.next_boot = next.action == bootsel::Action::kNothingBootable ? bootsel::kNoSerial : next.serial;
+  report.next_reason = next.reason;
+  for (const Deployment& deployment : deployments) {
+    const Result<DeploymentSize> size = MeasureDeployment(device.sysroot, deployment.serial, ctx);
+    if (!size.ok() && size.error().code() == Errc::kCancelled) return size.error();
+    // A gc has just taken it: no lock is held here.
+    if (!size.ok() && !IsComplete(device.sysroot, deployment.serial)) continue;
+    if (!size.ok()) report.warnings.push_back(StrCat(size.error().message(), "; run: hostapp fsck"));
+    report.deployments.push_back(
+        {deployment, StateOf(deployment, stored.ledger), size.ok() ? *size : DeploymentSize{}});
+  }
+  std::reverse(report.deployments.begin(), report.deployments.end());
+  Warn(stored, device.booted, report);
+  return report;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What runs, as the helper wrote it at this boot.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "initramfs/bootsel/choose.h"
+#include "ostree-integration/deploy/deployment.h"
+
+namespace hostapp {
+
+struct Booted {
+  DeploymentSerial serial = 0;
+  bootsel::Reason reason = bootsel::Reason::kDefault;
+  bootsel::Kernel kernel = bootsel::Kernel::kOutside;
+  bool ledger_writable = true;
+};
+
+// Nothing when the sysroot is not the running system's. kCorrupt when the record cannot be understood.
+Result<std::optional<Booted>> ReadBooted(const Sysroot& sysroot);
+
+}  // namespace hostapp

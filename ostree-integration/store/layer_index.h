@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layer index: what a layer has, path by path, and everything of its tar that is not file content. Kept as the file
+// `index` in the layer's commit, so that OSTree keeps, checks and collects it with the layer. docs/formats-store.md has
+// the format.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hostapp/oci/digest.h"
+#include "ostree-integration/store/inode.h"
+
+namespace hostapp {
+
+inline constexpr uint32_t kLayerIndexVersion = 1;
+inline constexpr uint64_t kMaxLayerIndexBytes = uint64_t{1} << 30;
+
+struct LayerIndex {
+  // Content in the tar: before it comes the framing up to `framing_offset`.
+  struct Member {
+    uint64_t framing_offset = 0;
+    uint64_t size = 0;
+    Sha256 object{};
+    bool operator==(const Member&) const = default;
+  };
+  // What a member has that no tree of ours holds.
+  enum class Reason : uint32_t { kCharDevice = 1, kBlockDevice = 2, kFifo = 3, kXattr = 4 };
+  struct Dropped {
+    std::string path;
+    Reason reason = Reason::kCharDevice;
+    bool operator==(const Dropped&) const = default;
+  };
+
+  Digest diff_id{HashValue{}};
+  Node root;  // a folder; whiteout markers are empty files in it
+  std::vector<Member> members;
+  std::vector<Dropped> dropped;
+  uint64_t tar_bytes = 0;
+  uint64_t framing_bytes = 0;  // uncompressed
+  std::string framing;         // one zstd stream
+};
+
+// Fixed by the value alone: equal indexes give equal bytes. kNoSpace when a table has no room for it.
+Result<std::string> EncodeLayerIndex(const LayerIndex& index);
+
+// Strict: everything that EncodeLayerIndex() would not write is kCorrupt. `framing` is not decompressed.
+Result<LayerIndex> ParseLayerIndex(ByteSpan bytes);
+
+// The bytes of content of all files in a tree, hard links once.
+uint64_t ContentBytes(const Node& root);
+
+}  // namespace hostapp

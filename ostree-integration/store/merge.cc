@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/merge.h"
+
+#include <algorithm>
+
+#include "ostree-integration/store/image_metadata.h"
+#include "ostree-integration/store/import_layer.h"
+#include "ostree-integration/store/import_set.h"
+#include "ostree-integration/store/merge_tree.h"
+#include "ostree-integration/store/tree_writer.h"
+
+namespace hostapp {
+namespace {
+
+GVariant* Bytes(std::string_view text) {
+  return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, text.data(), text.size(), 1);
+}
+
+glib::VariantPtr ImageMetadata(const Manifest& manifest, const ImageConfig& config) {
+  GVariantBuilder builder;
+  g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add(&builder, "{sv}", kConfigKey, Bytes(config.bytes));
+  g_variant_builder_add(&builder, "{sv}", kManifestKey, Bytes(manifest.document.bytes));
+  g_variant_builder_add(&builder, "{sv}", kManifestTypeKey, Bytes(manifest.document.media_type));
+  if (const std::optional<std::string> version = config.version(); version && IsValidUtf8(*version)) {
+    g_variant_builder_add(&builder, "{sv}", kVersionKey, g_variant_new_string(version->c_str()));
+  }
+  return glib::Sink(g_variant_builder_end(&builder));
+}
+
+Result<Node> MergedTree(const ImageStore& store, const ImageConfig& config, OpContext& ctx) {
+  Node tree{ImpliedDirectory(), {}};
+  for (size_t i = 0; i < config.diff_ids.size(); ++i) {
+    TRY(ctx.cancel.Check());
+    ctx.progress.Report({.stage = "merge",
+                         .item = {},
+                         .done = i,
+                         .total = config.diff_ids.size(),
+                         .unit = ProgressEvent::Unit::kItems});
+    ASSIGN_OR_RETURN(LayerIndex index, LoadLayerIndex(store, config.diff_ids[i]));
+    TRY(ApplyLayer(tree, std::move(index.root)).While("layer ", i + 1, " of ", config.diff_ids.size()));
+  }
+  return tree;
+}
+
+}  // namespace
+
+Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config,
+                                OpContext& ctx) {
+  ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
+  ASSIGN_OR_RETURN(Node tree, MergedTree(store, config, ctx).While("merging ", manifest.digest.Short()));
+  std::vector<std::string> left_out;
+  TRY(FinishHostTree(tree, left_out).While("merging ", manifest.digest.Short()));
+  for (const std::string& line : left_out) ctx.log.Warning(StrCat(manifest.digest.Short(), ": ", line));
+  TreeIds root;
+  TRY(InTransaction(
+      store,
+      [&]() -> Status {
+        ASSIGN_OR_RETURN(root, WriteTree(store, tree));
+        return Ok();
+      },
+      ctx));
+  CommitFields fields;
+  fields.metadata = ImageMetadata(manifest, config);
+  fields.subject = StrCat("image ", manifest.digest.ToString());
+  // The image's own time, never the clock's: a retry makes the same commit.
+  fields.timestamp = static_cast<uint64_t>(std::max<int64_t>(0, config.created.value_or(0)));
+  fields.root_tree = root.tree;
+  fields.root_meta = root.meta;
+  return PublishCommit(store, fields, ImageRef(manifest.digest), ctx);
+}
+
+Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveRef(store, ImageRef(manifest.digest)));
+  if (there) return *there;
+  return WriteMerged(store, manifest, config, ctx);
+}
+
+}  // namespace hostapp

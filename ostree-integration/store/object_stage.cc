@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/object_stage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "hostapp/base/durable.h"
+
+namespace hostapp {
+namespace {
+
+constexpr size_t kChunk = size_t{256} << 10;  // files up to this size are hashed before they are written
+constexpr const char* kStreamName = "streaming";
+
+Status Check(int result, std::string_view doing) {
+  if (result >= 0) return Ok();
+  return SysError(-result, doing);
+}
+
+// libostree gives every object the time 0, so that a checkout says nothing about when it was made.
+constexpr std::array<timespec, 2> kNoTime{};
+
+}  // namespace
+
+Result<ObjectStage> ObjectStage::Begin(const ImageStore& store, const std::string& name, uint64_t max_bytes,
+                                       OpContext& ctx) {
+  TRY(RemoveTree(store.tmp_fd(), name, ctx.sys));
+  ObjectStage stage(store, name, max_bytes, ctx);
+  ASSIGN_OR_RETURN(stage.dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
+  stage.buffer_.resize(kChunk);
+  return stage;
+}
+
+ObjectStage::~ObjectStage() {
+  if (!dir_.valid()) return;
+  // What cannot be removed now, the next run or the next collection removes.
+  (void)RemoveTree(store_->tmp_fd(), name_, ctx_->sys).ok();
+}
+
+Status ObjectStage::Budget(uint64_t bytes) {
+  used_bytes_ += bytes;
+  if (used_bytes_ <= max_bytes_) return Ok();
+  return Error(Errc::kNoSpace, StrCat("its content needs more than the ", HumanBytes(max_bytes_),
+                                      " that were free on the store's file system"));
+}
+
+bool ObjectStage::Known(const Sha256& object) const {
+  return staged_.contains(object) || HasObject(*store_, object, "file");
+}
+
+void ObjectStage::Count(const Inode& inode, bool written) {
+  (written ? counts_.written_objects : counts_.reused_objects) += 1;
+  (written ? counts_.written_bytes : counts_.reused_bytes) += inode.size;
+}
+
+Status ObjectStage::AddFile(Inode& inode, uint64_t size, const ReadContent& read) {
+  if (size > kChunk) return AddStreamed(inode, size, read);
+  size_t have = 0;
+  while (true) {
+    // One byte more than there should be, so that a source that gives more is noticed.
+    std::array<std::byte, 1> extra;
+    const MutableByteSpan rest =
+        have < size ? std::as_writable_bytes(std::span(buffer_)).subspan(have, size - have) : MutableByteSpan(extra);
+    ASSIGN_OR_RETURN(const size_t got, read(rest));
+    if (got == 0) break;
+    have += got;
+    if (have > size) break;
+  }
+  if (have != size) return Error(Errc::kCorrupt, StrCat("expected ", size, " bytes of content, got ", have));
+  return AddFile(inode, AsBytes(std::string_view(buffer_).substr(0, have)));
+}
+
+Status ObjectStage::AddFile(Inode& inode, ByteSpan content) {
+  inode.size = content.size();
+  verity_.Update(content);
+  inode.verity = verity_.Finish();
+  content_hasher_.Update(content);
+  inode.content = ToSha256(content_hasher_.Finish());
+  HashObjectHeader(inode, object_hasher_);
+  object_hasher_.Update(content);
+  inode.object = ToSha256(object_hasher_.Finish());
+  const bool known = Known(inode.object);
+  Count(inode, !known);
+  if (known) return Ok();
+  TRY(Budget(content.size()));
+  TRY(WriteNewFile(Hex(inode.object), inode, content));
+  staged_.insert(inode.object);
+  return Ok();
+}
+
+Status ObjectStage::WriteNewFile(const std::string& name, const Inode& inode, ByteSpan content) {
+  const UniqueFd file(ctx_->sys.OpenAt(dir_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  TRY(Check(file.get(), "creating an object"));
+  TRY(WriteAll(file.get(), content, ctx_->sys).While("writing an object"));
+  return Finish(file.get(), inode);
+}
+
+// Owner first: changing it clears setuid bits and capabilities.
+Status ObjectStage::Finish(int file, const Inode& inode) {
+  if (inode.uid != ::geteuid() || inode.gid != ::getegid()) {
+    TRY(Check(ctx_->sys.Fchown(file, inode.uid, inode.gid),
+              StrCat("giving an object to owner ", inode.uid, ":", inode.gid)));
+  }
+  for (const auto& [name, value] : inode.xattrs) {
+    if (::fsetxattr(file, name.c_str(), value.data(), value.size(), 0) == 0) continue;
+    return SysError(errno, StrCat("setting the extended attribute ", Escape(name), " of an object"));
+  }
+  TRY(Check(ctx_->sys.Fchmod(file, inode.mode), "setting the mode of an object"));
+  if (::futimens(file, kNoTime.data()) != 0) return SysError(errno, "setting the time of an object");
+  return Ok();
+}
+
+Status ObjectStage::AddStreamed(Inode& inode, uint64_t size, const ReadContent& read) {
+  TRY(RemoveFile(dir_.get(), kStreamName, ctx_->sys));
+  UniqueFd file(ctx_->sys.OpenAt(dir_.get(), kStreamName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  TRY(Check(file.get(), "creating an object"));
+  inode.size = size;
+  HashObjectHeader(inode, object_hasher_);
+  uint64_t have = 0;
+  while (true) {
+    TRY(ctx_->cancel.Check());
+    ASSIGN_OR_RETURN(const size_t got, read(std::as_writable_bytes(std::span(buffer_))));
+    if (got == 0) break;
+    const ByteSpan chunk = AsBytes(std::string_view(buffer_).substr(0, got));
+    have += got;
+    if (have > size) break;
+    TRY(Budget(got));
+    TRY(WriteAll(file.get(), chunk, ctx_->sys).While("writing an object"));
+    verity_.Update(chunk);
+    content_hasher_.Update(chunk);
+    object_hasher_.Update(chunk);
+  }
+  if (have != size) return Error(Errc::kCorrupt, StrCat("expected ", size, " bytes of content, got ", have));
+  inode.verity = verity_.Finish();
+  inode.content = ToSha256(content_hasher_.Finish());
+  inode.object = ToSha256(object_hasher_.Finish());
+  const bool known = Known(inode.object);
+  Count(inode, !known);
+  if (known) {
+    used_bytes_ -= size;
+    return RemoveFile(dir_.get(), kStreamName, ctx_->sys);
+  }
+  TRY(Finish(file.get(), inode));
+  TRY(Rename(dir_.get(), kStreamName, dir_.get(), Hex(inode.object), ctx_->sys));
+  staged_.insert(inode.object);
+  return Ok();
+}
+
+Status ObjectStage::AddSymlink(Inode& inode) {
+  inode.object = SymlinkObjectId(inode);
+  const bool known = Known(inode.object);
+  Count(inode, !known);
+  if (known) return Ok();
+  const std::string name = Hex(inode.object);
+  TRY(Check(ctx_->sys.SymlinkAt(inode.link_target.c_str(), dir_.get(), name.c_str()), "creating a link object"));
+  if (inode.uid != ::geteuid() || inode.gid != ::getegid()) {
+    if (::fchownat(dir_.get(), name.c_str(), inode.uid, inode.gid, AT_SYMLINK_NOFOLLOW) != 0) {
+      return SysError(errno, StrCat("giving a link object to owner ", inode.uid, ":", inode.gid));
+    }
+  }
+  for (const auto& [key, value] : inode.xattrs) {
+    const std::string path = StrCat("/proc/self/fd/", dir_.get(), "/", name);
+    if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) == 0) continue;
+    return SysError(errno, StrCat("setting the extended attribute ", Escape(key), " of a link object"));
+  }
+  if (::utimensat(dir_.get(), name.c_str(), kNoTime.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+    return SysError(errno, "setting the time of a link object");
+  }
+  staged_.insert(inode.object);
+  return Ok();
+}
+
+Status ObjectStage::Publish() {
+  // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
+  // that is there for an object that is whole.
+  TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the staged objects durable"));
+  for (const Sha256& object : staged_) {
+    TRY(Rename(dir_.get(), Hex(object), store_->impl().objects.get(), ObjectPath(object, "file"), ctx_->sys));
+  }
+  staged_.clear();
+  return Ok();
+}
+
+}  // namespace hostapp

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/prune.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/file_lock.h"
+#include "ostree-integration/store/reachable.h"
+#include "ostree-integration/store/refs.h"
+
+namespace hostapp {
+namespace {
+
+struct LooseObject {
+  std::string path;  // below `objects`
+  Sha256 id{};
+  std::string extension;
+  uint64_t bytes = 0;
+};
+
+struct PrunePlan {
+  std::vector<std::string> refs;
+  std::vector<LooseObject> objects;
+};
+
+// The order of removal: what names others goes before what it names, so that a run that ends in between leaves no
+// commit whose tree is not whole (`ostree fsck` looks at every commit, with a ref or without).
+int RemovalOrder(std::string_view extension) {
+  if (extension.starts_with("commit")) return 0;
+  if (extension == "dirtree") return 1;
+  return 2;
+}
+
+// The refs that stay, with their commits; the others go into `plan`.
+Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, const std::set<Digest>& keep,
+                                                    PrunePlan& plan) {
+  ASSIGN_OR_RETURN(const auto refs, ListRefs(store, ""));
+  std::set<std::string> wanted;
+  for (const Digest& manifest : keep) {
+    ASSIGN_OR_RETURN(const std::optional<ImageInfo> image, FindImage(store, manifest));
+    if (!image) continue;
+    wanted.insert(ImageRef(manifest));
+    for (const Digest& diff_id : image->diff_ids) wanted.insert(LayerRef(diff_id));
+  }
+  std::map<std::string, std::string> kept;
+  for (const auto& [ref, commit] : refs) {
+    const bool ours = ref.starts_with(kLayerRefPrefix) || ref.starts_with(kImageRefPrefix);
+    if (!ours || wanted.contains(ref)) {
+      kept.emplace(ref, commit);
+    } else {
+      plan.refs.push_back(ref);
+    }
+  }
+  return kept;
+}
+
+// "cdef….dirtree" in the folder "ab"; nothing for a name of another form, which is not ours to judge.
+std::optional<LooseObject> ParseName(const std::string& folder, const std::string& name) {
+  const size_t dot = name.find('.');
+  if (dot == std::string::npos) return std::nullopt;
+  const auto id = ParseSha256(StrCat(folder, std::string_view(name).substr(0, dot)));
+  if (!id) return std::nullopt;
+  return LooseObject{.path = StrCat(folder, '/', name), .id = *id, .extension = name.substr(dot + 1)};
+}
+
+Status FindUnneeded(const ImageStore& store, const ObjectSet& needed, PrunePlan& plan) {
+  const int objects = store.impl().objects.get();
+  ASSIGN_OR_RETURN(const std::vector<std::string> folders, ListDir(objects, "."));
+  for (const std::string& folder : folders) {
+    if (folder.size() != 2) continue;
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(objects, folder));
+    for (const std::string& name : names) {
+      std::optional<LooseObject> object = ParseName(folder, name);
+      if (!object || needed.contains(object->id)) continue;
+      struct stat info {};
+      if (::fstatat(objects, object->path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        return SysError(errno, StrCat("looking at the object ", object->path));
+      }
+      object->bytes = static_cast<uint64_t>(info.st_size);
+      plan.objects.push_back(std::move(*object));
+    }
+  }
+  std::stable_sort(plan.objects.begin(), plan.objects.end(), [](const LooseObject& a, const LooseObject& b) {
+    return RemovalOrder(a.extension) < RemovalOrder(b.extension);
+  });
+  return Ok();
+}
+
+Result<PrunePlan> Plan(const ImageStore& store, const std::set<Digest>& keep) {
+  PrunePlan plan;
+  ASSIGN_OR_RETURN(const auto kept, KeptRefs(store, keep, plan));
+  Walker walker(store, [](const Visit&) -> Result<bool> { return true; });
+  for (const auto& [ref, commit] : kept) {
+    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
+    Status walked = walker.WalkCommit(id).While("looking what the ref ", Escape(ref), " needs");
+    // To the caller a hole in the store is damage, not a question without an answer.
+    if (!walked.ok() && walked.error().code() == Errc::kNotFound) {
+      return Error(Errc::kCorrupt, walked.error().message(), walked.error().sys_errno());
+    }
+    TRY(std::move(walked));
+  }
+  TRY(FindUnneeded(store, walker.seen(), plan));
+  return plan;
+}
+
+Status RemoveObjects(const ImageStore& store, const PrunePlan& plan, OpContext& ctx) {
+  const int objects = store.impl().objects.get();
+  for (const std::string& ref : plan.refs) TRY(RemoveRef(store, ref, ctx));
+  if (!plan.refs.empty()) TRY(SyncFilesystem(objects, ctx.sys));
+  int order = 0;
+  for (const LooseObject& object : plan.objects) {
+    if (const int next = RemovalOrder(object.extension); next != order) {
+      TRY(SyncFilesystem(objects, ctx.sys));
+      order = next;
+    }
+    TRY(RemoveFile(objects, object.path, ctx.sys));
+  }
+  return SyncFilesystem(objects, ctx.sys);
+}
+
+Status AddBytes(int dir, const std::string& name, uint64_t& bytes) {
+  struct stat info {};
+  if (::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    return SysError(errno, StrCat("looking at ", Escape(name)));
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    bytes += static_cast<uint64_t>(info.st_size);
+    return Ok();
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, name));
+  for (const std::string& below : names) TRY(AddBytes(dir, StrCat(name, '/', below), bytes));
+  return Ok();
+}
+
+// With both locks held nobody is in the middle of anything: all that is in `dir` but `but` is left over.
+Status RemoveLeftovers(int dir, std::string_view but, PruneMode mode, PruneReport& report, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, "."));
+  for (const std::string& name : names) {
+    if (name == but) continue;
+    TRY(AddBytes(dir, name, report.leftover_bytes));
+    ++report.leftovers;
+    if (mode == PruneMode::kRemove) TRY(RemoveTree(dir, name, ctx.sys));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, PruneMode mode, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const FileLock import_lock,
+                   FileLock::Acquire(store.tmp_fd(), kImportLockName, FileLock::Wait::kNo, ctx.cancel, ctx.sys));
+  ASSIGN_OR_RETURN(const RepoLock repo_lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_EXCLUSIVE, ctx));
+  ASSIGN_OR_RETURN(const PrunePlan plan, Plan(store, keep));
+  TRY(ctx.cancel.Check());
+  PruneReport report;
+  report.refs = plan.refs;
+  report.objects = plan.objects.size();
+  for (const LooseObject& object : plan.objects) report.object_bytes += object.bytes;
+  if (mode == PruneMode::kRemove) TRY(RemoveObjects(store, plan, ctx).While("removing what nothing needs"));
+  TRY(RemoveLeftovers(store.tmp_fd(), kImportLockName, mode, report, ctx));
+  const int repo = ostree_repo_get_dfd(store.impl().repo.get());
+  ASSIGN_OR_RETURN(const UniqueFd repo_tmp, OpenDir(repo, "tmp", ctx.sys));
+  // libostree keeps a cache of what it fetches there.
+  TRY(RemoveLeftovers(repo_tmp.get(), "cache", mode, report, ctx));
+  return report;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/store_impl.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "hostapp/base/durable.h"
+
+namespace hostapp {
+namespace {
+
+std::string_view Extension(OstreeObjectType type) { return ostree_object_type_to_string(type); }
+
+const GVariantType* FormatOf(OstreeObjectType type) {
+  switch (type) {
+    case OSTREE_OBJECT_TYPE_DIR_TREE:
+      return OSTREE_TREE_GVARIANT_FORMAT;
+    case OSTREE_OBJECT_TYPE_DIR_META:
+      return OSTREE_DIRMETA_GVARIANT_FORMAT;
+    default:
+      return OSTREE_COMMIT_GVARIANT_FORMAT;
+  }
+}
+
+}  // namespace
+
+std::string LayerRef(const Digest& diff_id) { return StrCat(kLayerRefPrefix, diff_id.Hex()); }
+std::string ImageRef(const Digest& manifest_digest) { return StrCat(kImageRefPrefix, manifest_digest.Hex()); }
+
+Result<Digest> DigestOfRef(std::string_view ref, std::string_view prefix) {
+  const std::string_view hex = ref.substr(std::min(prefix.size(), ref.size()));
+  return Digest::Parse(StrCat(hex.size() == 128 ? "sha512:" : "sha256:", hex)).While("reading the ref ", Escape(ref));
+}
+
+Result<RepoLock> RepoLock::Acquire(const ImageStore& store, OstreeRepoLockType type, OpContext& ctx) {
+  glib::ErrorSlot error;
+  glib::Cancellable cancellable(ctx.cancel);
+  if (!ostree_repo_lock_push(store.impl().repo.get(), type, cancellable, error)) {
+    TRY(ctx.cancel.Check());
+    return error.Take(Errc::kBusy).Prefix("locking the store's repository");
+  }
+  return RepoLock(glib::Ref(store.impl().repo.get()), type);
+}
+
+RepoLock::~RepoLock() {
+  if (!repo_) return;
+  glib::ErrorSlot error;
+  // Nothing to be done about an error: the lock ends with the process at the latest.
+  (void)ostree_repo_lock_pop(repo_.get(), type_, nullptr, error);
+}
+
+Status InTransaction(const ImageStore& store, const std::function<Status()>& write, OpContext& ctx) {
+  OstreeRepo* repo = store.impl().repo.get();
+  TRY(ctx.cancel.Check());
+  glib::ErrorSlot error;
+  if (!ostree_repo_prepare_transaction(repo, nullptr, nullptr, error)) {
+    return error.Take().Prefix("beginning a transaction of the store");
+  }
+  Status written = write();
+  if (written.ok() && !ostree_repo_commit_transaction(repo, nullptr, nullptr, error)) {
+    written = error.Take().Prefix("ending a transaction of the store");
+  }
+  if (written.ok()) return Ok();
+  glib::ErrorSlot ignored;
+  (void)ostree_repo_abort_transaction(repo, nullptr, ignored);
+  return written;
+}
+
+bool HasObject(const ImageStore& store, const Sha256& id, std::string_view extension) {
+  return ::faccessat(store.impl().objects.get(), ObjectPath(id, extension).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Result<Sha256> WriteMetadata(const ImageStore& store, OstreeObjectType type, GVariant* variant) {
+  const Sha256 id = VariantId(variant);
+  if (HasObject(store, id, Extension(type))) return id;
+  glib::ErrorSlot error;
+  if (!ostree_repo_write_metadata_trusted(store.impl().repo.get(), type, Hex(id).c_str(), variant, nullptr, error)) {
+    return error.Take().Prefix(StrCat("writing the object ", Hex(id), ".", Extension(type)));
+  }
+  return id;
+}
+
+Result<glib::VariantPtr> LoadMetadata(const ImageStore& store, OstreeObjectType type, const Sha256& id) {
+  const std::string name = StrCat(Hex(id), ".", Extension(type));
+  ASSIGN_OR_RETURN(const std::string bytes,
+                   ReadFile(store.impl().objects.get(), ObjectPath(id, Extension(type)), OSTREE_MAX_METADATA_SIZE)
+                       .While("reading the object ", name));
+  const glib::BytesPtr copy(g_bytes_new(bytes.data(), bytes.size()));
+  glib::VariantPtr variant = glib::Sink(g_variant_new_from_bytes(FormatOf(type), copy.get(), FALSE));
+  // What is not in normal form could be read as something else by another reader.
+  if (!g_variant_is_normal_form(variant.get())) {
+    return Error(Errc::kCorrupt, StrCat("the object ", name, " is damaged: not a well-formed tree, folder or commit"));
+  }
+  return variant;
+}
+
+Result<Sha256> ToObjectId(std::string_view hex) {
+  const std::optional<Sha256> id = ParseSha256(hex);
+  if (!id) return Error(Errc::kInvalid, StrCat(Escape(hex), " is no object checksum: 64 hexadecimal digits wanted"));
+  return *id;
+}
+
+Result<Sha256> IdFromVariant(GVariant* ay) {
+  gsize size = 0;
+  const void* bytes = g_variant_get_fixed_array(ay, &size, 1);
+  Sha256 id;
+  if (size != id.size()) return Error(Errc::kCorrupt, "an object has a checksum in it that is not 32 bytes long");
+  std::memcpy(id.data(), bytes, id.size());
+  return id;
+}
+
+Result<std::string> PublishCommit(const ImageStore& store, const CommitFields& fields, const std::string& ref,
+                                  OpContext& ctx) {
+  const glib::VariantPtr variant = CommitVariant(fields);
+  std::string commit;
+  TRY(InTransaction(
+      store,
+      [&]() -> Status {
+        ASSIGN_OR_RETURN(const Sha256 id, WriteMetadata(store, OSTREE_OBJECT_TYPE_COMMIT, variant.get()));
+        commit = Hex(id);
+        ostree_repo_transaction_set_ref(store.impl().repo.get(), nullptr, ref.c_str(), commit.c_str());
+        return Ok();
+      },
+      ctx));
+  TRY(SyncFilesystem(store.impl().objects.get(), ctx.sys).While("making the ref ", ref, " durable"));
+  return commit;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// OSTree's tree objects, read. Private to this module.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ostree-integration/store/store_impl.h"
+
+namespace hostapp {
+
+struct TreeFile {
+  std::string name;
+  Sha256 object{};
+};
+struct TreeFolder {
+  std::string name;
+  Sha256 tree{};
+  Sha256 meta{};
+};
+struct TreeContents {
+  std::vector<TreeFile> files;
+  std::vector<TreeFolder> folders;
+};
+// kNotFound; kCorrupt: damaged, or a name in it that no folder can have.
+Result<TreeContents> LoadTree(const ImageStore& store, const Sha256& tree);
+
+struct CommitRoot {
+  Sha256 tree{};
+  Sha256 meta{};
+  std::optional<Sha256> parent;
+};
+Result<CommitRoot> LoadCommitRoot(const ImageStore& store, const Sha256& commit);
+
+}  // namespace hostapp

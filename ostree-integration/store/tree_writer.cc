@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/tree_writer.h"
+
+namespace hostapp {
+
+Result<TreeIds> WriteTree(const ImageStore& store, const Node& folder) {
+  DirTreeBuilder builder;
+  for (const auto& [name, child] : folder.children) {
+    if (!child.is_dir()) {
+      builder.AddFile(name, child.inode->object);
+      continue;
+    }
+    ASSIGN_OR_RETURN(const TreeIds below, WriteTree(store, child));
+    builder.AddDirectory(name, below.tree, below.meta);
+  }
+  TreeIds ids;
+  const glib::VariantPtr tree = builder.Finish();
+  ASSIGN_OR_RETURN(ids.tree, WriteMetadata(store, OSTREE_OBJECT_TYPE_DIR_TREE, tree.get()));
+  const glib::VariantPtr meta = DirMetaVariant(*folder.inode);
+  ASSIGN_OR_RETURN(ids.meta, WriteMetadata(store, OSTREE_OBJECT_TYPE_DIR_META, meta.get()));
+  return ids;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/verify_object.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <cstdio>
+
+namespace hostapp {
+namespace {
+
+constexpr size_t kChunk = size_t{256} << 10;
+
+Status HashContent(int file, Hasher& hasher, uint64_t& bytes) {
+  std::vector<std::byte> buffer(kChunk);
+  while (true) {
+    const ssize_t got = ::read(file, buffer.data(), buffer.size());
+    if (got < 0) return SysError(errno, "reading it");
+    if (got == 0) return Ok();
+    hasher.Update(ByteSpan(buffer).first(static_cast<size_t>(got)));
+    bytes += static_cast<uint64_t>(got);
+  }
+}
+
+// Of what `path` names, a link not followed.
+Result<Xattrs> ReadXattrs(const std::string& path) {
+  std::string names(size_t{64} << 10, '\0');
+  const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
+  if (length < 0 && errno == ENOTSUP) return Xattrs{};
+  if (length < 0) return SysError(errno, "listing its extended attributes");
+  names.resize(static_cast<size_t>(length));
+  Xattrs out;
+  for (const std::string_view name : Split(names, '\0')) {
+    if (name.empty()) continue;
+    std::string value(size_t{64} << 10, '\0');
+    const ssize_t size = ::lgetxattr(path.c_str(), std::string(name).c_str(), value.data(), value.size());
+    if (size < 0) return SysError(errno, StrCat("reading its extended attribute ", Escape(name)));
+    value.resize(static_cast<size_t>(size));
+    out.emplace(name, std::move(value));
+  }
+  return out;
+}
+
+Result<Sha256> HashFileObject(const ImageStore& store, const std::string& path, uint64_t& bytes) {
+  const int objects = store.impl().objects.get();
+  struct stat info {};
+  if (::fstatat(objects, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return SysError(errno, "looking at it");
+  Inode inode;
+  inode.uid = info.st_uid;
+  inode.gid = info.st_gid;
+  inode.mode = info.st_mode & 07777;
+  ASSIGN_OR_RETURN(inode.xattrs, ReadXattrs(StrCat("/proc/self/fd/", objects, '/', path)));
+  if (S_ISLNK(info.st_mode)) {
+    std::array<char, PATH_MAX> target{};
+    const ssize_t length = ::readlinkat(objects, path.c_str(), target.data(), target.size());
+    if (length < 0) return SysError(errno, "reading it");
+    inode.type = Inode::Type::kSymlink;
+    inode.link_target.assign(target.data(), static_cast<size_t>(length));
+    if (!IsValidUtf8(inode.link_target)) return Error(Errc::kCorrupt, "its link target is not UTF-8");
+    return SymlinkObjectId(inode);
+  }
+  if (!S_ISREG(info.st_mode)) return Error(Errc::kCorrupt, "it is no file and no link");
+  const UniqueFd file(::openat(objects, path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) return SysError(errno, "opening it");
+  Hasher hasher;
+  HashObjectHeader(inode, hasher);
+  TRY(HashContent(file.get(), hasher, bytes));
+  return ToSha256(hasher.Finish());
+}
+
+Result<Sha256> HashMetadata(const ImageStore& store, const std::string& path, uint64_t& bytes) {
+  const UniqueFd file(
+      ::openat(store.impl().objects.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) return SysError(errno, "opening it");
+  Hasher hasher;
+  TRY(HashContent(file.get(), hasher, bytes));
+  return ToSha256(hasher.Finish());
+}
+
+}  // namespace
+
+ObjectState VerifyObject(const ImageStore& store, const Sha256& id, std::string_view extension) {
+  ObjectState state;
+  const std::string path = ObjectPath(id, extension);
+  const Result<Sha256> got =
+      extension == "file" ? HashFileObject(store, path, state.bytes) : HashMetadata(store, path, state.bytes);
+  if (got.ok() && *got == id) return state;
+  if (!got.ok() && got.error().code() == Errc::kNotFound) {
+    state.problem = StoreProblem::Kind::kMissingObject;
+    state.why = "it is missing";
+    return state;
+  }
+  state.problem = StoreProblem::Kind::kDamagedObject;
+  state.why = got.ok() ? StrCat("its checksum is ", Hex(*got)) : got.error().message();
+  return state;
+}
+
+}  // namespace hostapp
