@@ -23,8 +23,8 @@ struct DeviceReport {
 enum class RepairMode { kReportOnly, kRepair };
 
 // Verifies all that boots. With kRepair damaged objects are fetched again from the image's source, damaged files of
-// checkouts and boot sets are made again from the store, a damaged ledger slot is overwritten. Problems are no error of the
-// call. kBusy while another process has the store.
+// checkouts and boot sets are made again from the store, a damaged ledger slot is overwritten. Problems are no error of
+// the call. kBusy while another process has the store.
 Result<DeviceReport> CheckDevice(const Device& device, RepairMode mode, const RegistryOptions& options, OpContext& ctx);
 
 }  // namespace hostapp

@@ -12,19 +12,19 @@
 namespace hostapp {
 
 struct HealthOptions {
-  std::string root = "/";                   // where the folders of checks are looked for
-  std::chrono::seconds timeout{300};        // of one check
+  std::string root = "/";                              // where the folders of checks are looked for
+  std::chrono::seconds timeout{300};                   // of one check
   std::vector<std::string> systemctl = {"systemctl"};  // empty: units are not asked about
 };
 
 struct CheckResult {
   enum class Outcome { kPassed, kFailed, kTimedOut };
 
-  std::string name;     // the executable's path, or "systemd units"
+  std::string name;      // the executable's path, or "systemd units"
   bool required = true;  // a failed one that is only wanted is reported and decides nothing
   Outcome outcome = Outcome::kPassed;
-  std::string detail;   // "exit status 1", "killed by signal 9", …
-  std::string output;   // the last 4 KiB
+  std::string detail;  // "exit status 1", "killed by signal 9", …
+  std::string output;  // the last 4 KiB
   double seconds = 0;
 };
 
@@ -36,9 +36,9 @@ struct HealthReport {
 };
 
 // Runs the executables of {usr/lib,etc}/hostapp/health.d/{required,wanted} and
-// {usr/lib,etc}/greenboot/check/{required,wanted}.d, required ones first, each folder's by name, one after the other, then
-// asks systemd for failed units. A folder that is not there has no checks; one that cannot be read is a failed check.
-// kCancelled; nothing else is an error of the call.
+// {usr/lib,etc}/greenboot/check/{required,wanted}.d, required ones first, each folder's by name, one after the other,
+// then asks systemd for failed units. A folder that is not there has no checks; one that cannot be read is a failed
+// check. kCancelled; nothing else is an error of the call.
 Result<HealthReport> RunHealthChecks(const HealthOptions& options, OpContext& ctx);
 
 struct ProofReport {

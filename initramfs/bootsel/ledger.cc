@@ -19,8 +19,8 @@ class Writer {
   void Number(uint64_t value, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) *at_++ = static_cast<std::byte>(value >> (8 * i));
   }
-  template <typename Array>
-  void Bytes(const Array& values, size_t count) {
+  template <typename T>
+  void Bytes(const T* values, size_t count) {
     for (size_t i = 0; i < count; i++) *at_++ = static_cast<std::byte>(values[i]);
   }
   void Pad(size_t bytes) { Number(0, bytes); }
@@ -40,9 +40,9 @@ class Reader {
     for (size_t i = 0; i < sizeof(T); i++) value |= static_cast<uint64_t>(*at_++) << (8 * i);
     return static_cast<T>(value);
   }
-  template <typename Array>
-  void Bytes(Array& values, size_t count) {
-    for (size_t i = 0; i < count; i++) values[i] = static_cast<typename Array::value_type>(*at_++);
+  template <typename T>
+  void Bytes(T* values, size_t count) {
+    for (size_t i = 0; i < count; i++) values[i] = static_cast<T>(*at_++);
   }
   void Skip(size_t bytes) { at_ += bytes; }
 
@@ -52,16 +52,16 @@ class Reader {
 
 void Put(Writer& out, const NamedDeployment& deployment) {
   out.Number(deployment.serial, 8);
-  out.Bytes(deployment.boot_set.bytes, 32);
-  out.Bytes(deployment.composefs.bytes, 32);
+  out.Bytes(deployment.boot_set.bytes.data(), 32);
+  out.Bytes(deployment.composefs.bytes.data(), 32);
   out.Number(deployment.has_composefs_digest ? 1 : 0, 1);
   out.Pad(7);
 }
 
 bool Get(Reader& in, NamedDeployment& deployment) {
   deployment.serial = in.Number<uint64_t>();
-  in.Bytes(deployment.boot_set.bytes, 32);
-  in.Bytes(deployment.composefs.bytes, 32);
+  in.Bytes(deployment.boot_set.bytes.data(), 32);
+  in.Bytes(deployment.composefs.bytes.data(), 32);
   const auto has_composefs = in.Number<uint8_t>();
   in.Skip(7);
   deployment.has_composefs_digest = has_composefs == 1;
@@ -70,13 +70,13 @@ bool Get(Reader& in, NamedDeployment& deployment) {
 
 void Put(Writer& out, const ManifestDigest& digest) {
   out.Number(static_cast<uint8_t>(digest.algorithm), 1);
-  out.Bytes(digest.bytes, 64);
+  out.Bytes(digest.bytes.data(), 64);
   out.Pad(7);
 }
 
 bool Get(Reader& in, ManifestDigest& digest) {
   const auto algorithm = in.Number<uint8_t>();
-  in.Bytes(digest.bytes, 64);
+  in.Bytes(digest.bytes.data(), 64);
   in.Skip(7);
   digest.algorithm = static_cast<DigestAlgorithm>(algorithm);
   return algorithm <= static_cast<uint8_t>(DigestAlgorithm::kSha512);
@@ -109,7 +109,7 @@ void Put(Writer& out, const Failure& failure) {
   out.Number(static_cast<uint8_t>(failure.cause), 1);
   out.Number(failure.text_bytes, 2);
   out.Pad(4);
-  out.Bytes(failure.text, failure.text.size());
+  out.Bytes(failure.text.data(), failure.text.size());
 }
 
 bool Get(Reader& in, Failure& failure) {
@@ -120,7 +120,7 @@ bool Get(Reader& in, Failure& failure) {
   failure.cause = static_cast<Cause>(in.Number<uint8_t>());
   failure.text_bytes = in.Number<uint16_t>();
   in.Skip(4);
-  in.Bytes(failure.text, failure.text.size());
+  in.Bytes(failure.text.data(), failure.text.size());
   if (has_time == 1) failure.time = time;
   ok = ok && has_time <= 1;
   return ok && failure.text_bytes <= kFailureTextBytes;
@@ -148,16 +148,16 @@ bool GetPayload(Reader& in, Ledger& ledger, size_t payload_bytes) {
   ok = Get(in, ledger.trial) && ok;
   ledger.default_attempts = in.Number<uint32_t>();
   ledger.foreign_boots = in.Number<uint32_t>();
-  in.Bytes(ledger.foreign_boot_set.bytes, 32);
+  in.Bytes(ledger.foreign_boot_set.bytes.data(), 32);
   ledger.downgrade_floor = in.Number<uint64_t>();
   ledger.distrusted_up_to = in.Number<uint64_t>();
   ok = Get(in, ledger.last_failure) && ok;
   ok = Get(in, ledger.failed) && ok;
   ledger.pending_action = in.Number<uint32_t>();
   in.Skip(4);
-  in.Bytes(ledger.reserved, kReservedBytes);
+  in.Bytes(ledger.reserved.data(), kReservedBytes);
   ledger.tail_bytes = static_cast<uint16_t>(payload_bytes - kKnownPayloadBytes);
-  in.Bytes(ledger.tail, ledger.tail_bytes);
+  in.Bytes(ledger.tail.data(), ledger.tail_bytes);
   return ok;
 }
 
@@ -246,7 +246,7 @@ void FailedManifests::Remove(const ManifestDigest& digest) {
 void Encode(const Ledger& ledger, Slot out) {
   for (std::byte& byte : out) byte = std::byte{0};
   Writer writer(out.data());
-  writer.Bytes(kMagic, kMagic.size());
+  writer.Bytes(kMagic.data(), kMagic.size());
   writer.Number(kVersion, 4);
   writer.Number(kKnownPayloadBytes + ledger.tail_bytes, 4);
   writer.Number(ledger.generation, 8);
@@ -255,22 +255,22 @@ void Encode(const Ledger& ledger, Slot out) {
   Put(writer, ledger.trial);
   writer.Number(ledger.default_attempts, 4);
   writer.Number(ledger.foreign_boots, 4);
-  writer.Bytes(ledger.foreign_boot_set.bytes, 32);
+  writer.Bytes(ledger.foreign_boot_set.bytes.data(), 32);
   writer.Number(ledger.downgrade_floor, 8);
   writer.Number(ledger.distrusted_up_to, 8);
   Put(writer, ledger.last_failure);
   Put(writer, ledger.failed);
   writer.Number(ledger.pending_action, 4);
   writer.Pad(4);
-  writer.Bytes(ledger.reserved, kReservedBytes);
-  writer.Bytes(ledger.tail, ledger.tail_bytes);
+  writer.Bytes(ledger.reserved.data(), kReservedBytes);
+  writer.Bytes(ledger.tail.data(), ledger.tail_bytes);
   Writer(out.data() + kChecksumOffset).Number(Crc32c(out.first<kChecksumOffset>()), 4);
 }
 
 SlotState Decode(ConstSlot slot, Ledger& out) {
   Reader reader(slot.data());
   std::array<char, kMagic.size()> magic{};
-  reader.Bytes(magic, magic.size());
+  reader.Bytes(magic.data(), magic.size());
   bool all_zero = true;
   for (const std::byte byte : slot) all_zero = all_zero && byte == std::byte{0};
   if (all_zero) return SlotState::kEmpty;

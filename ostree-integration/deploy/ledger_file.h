@@ -30,6 +30,9 @@ Result<StoredLedger> ReadLedger(const Sysroot& sysroot);
 Status ChangeLedger(const LedgerLock& lock, const Sysroot& sysroot, OpContext& ctx,
                     const std::function<Status(bootsel::Ledger&)>& change);
 
+// Writes the newest record over the other slot, which some damage has hit.
+Status RewriteLedger(const LedgerLock& lock, const Sysroot& sysroot, OpContext& ctx);
+
 // For both slots lost: writes `ledger` as the first record of a new file.
 Status RemakeLedger(const LedgerLock& lock, const Sysroot& sysroot, const bootsel::Ledger& ledger, OpContext& ctx);
 

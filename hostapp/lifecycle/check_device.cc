@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/lifecycle/check_device.h"
+
+#include <algorithm>
+#include <set>
+
+#include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/boot_set.h"
+#include "ostree-integration/deploy/check_tree.h"
+#include "ostree-integration/store/check.h"
+
+namespace hostapp {
+namespace {
+
+struct Session {
+  const Device& device;
+  const StoreLock& lock;
+  ImageStore& store;
+  RepairMode mode;
+  const RegistryOptions& options;
+  OpContext& ctx;
+  DeviceReport report;
+
+  bool Repairs() const { return mode == RepairMode::kRepair; }
+  void Note(std::string_view kind, std::string what, bool repaired = false) {
+    report.problems.push_back({std::string(kind), std::move(what), repaired});
+  }
+};
+
+// The same image again, whatever its tag names by now.
+Result<Reference> SourceOf(const Deployment& deployment) {
+  ASSIGN_OR_RETURN(Reference reference, ParseReference(deployment.reference));
+  if (reference.transport == Reference::Transport::kRegistry) {
+    reference.tag.clear();
+    reference.digest = deployment.manifest_digest;
+  }
+  return reference;
+}
+
+// The image's documents from its source, where the store's own copy is damaged too.
+Result<StoredImage> FetchImage(const Deployment& deployment, ImageSource& source, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Reference reference, SourceOf(deployment));
+  ASSIGN_OR_RETURN(ResolvedImage image, ResolveImage(reference, source, HostPlatform(), ctx));
+  if (image.manifest.digest != deployment.manifest_digest) {
+    return Error(Errc::kNotFound,
+                 StrCat(deployment.reference, " names another image now (", image.manifest.digest.Short(), ", not ",
+                        deployment.manifest_digest.Short(), ")"));
+  }
+  ASSIGN_OR_RETURN(std::string bytes, FetchSmallBlob(image.manifest.config, kMaxConfigBytes, source, ctx));
+  ASSIGN_OR_RETURN(ImageConfig config, ParseImageConfig(std::move(bytes), image.manifest.layers.size()));
+  return StoredImage{.manifest = std::move(image.manifest), .config = std::move(config)};
+}
+
+Status RepairFrom(Session& session, const Deployment& deployment, const std::vector<StoreProblem>& problems) {
+  ASSIGN_OR_RETURN(const Reference reference, SourceOf(deployment));
+  ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(reference, session.options, session.ctx));
+  Result<StoredImage> image = LoadImage(session.store, deployment.manifest_digest);
+  if (!image.ok()) image = FetchImage(deployment, *source, session.ctx);
+  if (!image.ok()) return std::move(image).status();
+  return RepairImage(session.store, problems, image->manifest, image->config, *source, session.ctx).status();
+}
+
+void AddStoreProblems(Session& session, const std::vector<StoreProblem>& before,
+                      const std::vector<StoreProblem>& after) {
+  const auto still = [&](const StoreProblem& problem) {
+    return std::any_of(after.begin(), after.end(), [&](const StoreProblem& other) {
+      return other.object == problem.object && other.refs == problem.refs;
+    });
+  };
+  for (const StoreProblem& problem : before) {
+    session.Note(KindName(problem.kind), problem.what, session.Repairs() && !still(problem));
+  }
+}
+
+Status CheckTheStore(Session& session, const std::vector<Deployment>& deployments) {
+  ASSIGN_OR_RETURN(const CheckReport first, CheckStore(session.store, session.ctx));
+  session.report.objects = first.objects;
+  if (first.problems.empty() || !session.Repairs()) {
+    AddStoreProblems(session, first.problems, first.problems);
+    return Ok();
+  }
+  std::set<Digest> done;
+  for (const Deployment& deployment : deployments) {
+    if (!done.insert(deployment.manifest_digest).second) continue;
+    // One image whose source cannot be reached must not keep the others from being mended.
+    if (const Status repaired = RepairFrom(session, deployment, first.problems); !repaired.ok()) {
+      session.ctx.log.Warning(
+          StrCat("repairing the image of deployment ", deployment.serial, ": ", repaired.error().message()));
+    }
+  }
+  ASSIGN_OR_RETURN(const CheckReport second, CheckStore(session.store, session.ctx));
+  AddStoreProblems(session, first.problems, second.problems);
+  return Ok();
+}
+
+Status CheckBootSetOf(Session& session, const Deployment& deployment) {
+  const Status intact = CheckBootSet(session.device.sysroot, deployment.boot_set);
+  if (intact.ok()) return Ok();
+  bool repaired = false;
+  if (session.Repairs()) {
+    ASSIGN_OR_RETURN(const BootSet set, ReadBootSet(session.store, deployment.commit, session.ctx));
+    if (set.digest() == deployment.boot_set) {
+      TRY(RemoveBootSet(session.lock, session.device.sysroot, deployment.boot_set, session.ctx));
+      TRY(StageBootSet(session.lock, session.device.sysroot, session.store, deployment.commit, set, session.ctx));
+      repaired = true;
+    }
+  }
+  session.Note("damaged-boot-set", StrCat("deployment ", deployment.serial, ": ", intact.error().message()), repaired);
+  return Ok();
+}
+
+Status CheckDeployment(Session& session, const Deployment& deployment) {
+  const TreeRepair repair = session.Repairs() ? TreeRepair::kYes : TreeRepair::kNo;
+  ASSIGN_OR_RETURN(const std::vector<TreeProblem> problems,
+                   CheckTree(session.device.sysroot, session.store, deployment, repair, session.ctx));
+  for (const TreeProblem& problem : problems) {
+    session.Note("damaged-tree",
+                 StrCat("deployment ", deployment.serial, ": ", Escape(problem.path), ": ", problem.what),
+                 problem.repaired);
+  }
+  return CheckBootSetOf(session, deployment);
+}
+
+// Mended by the next write of the ledger: each overwrites the worse slot.
+Status CheckLedger(Session& session) {
+  const Result<StoredLedger> stored = ReadLedger(session.device.sysroot);
+  if (!stored.ok()) {
+    session.Note("ledger", stored.error().message());
+    return Ok();
+  }
+  if (stored->damaged_slots == 0) return Ok();
+  if (session.Repairs()) {
+    ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(session.device.sysroot, session.ctx));
+    TRY(RewriteLedger(lock, session.device.sysroot, session.ctx));
+  }
+  session.Note("ledger-slot", "one of the boot ledger's two slots is damaged", session.Repairs());
+  return Ok();
+}
+
+}  // namespace
+
+bool DeviceReport::ok() const {
+  return std::all_of(problems.begin(), problems.end(), [](const DeviceProblem& problem) { return problem.repaired; });
+}
+
+Result<DeviceReport> CheckDevice(const Device& device, RepairMode mode, const RegistryOptions& options,
+                                 OpContext& ctx) {
+  ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
+  ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
+  Session session{device, lock, store, mode, options, ctx, {}};
+  ASSIGN_OR_RETURN(const std::vector<Deployment> deployments, LoadDeployments(device.sysroot, ctx));
+  TRY(CheckTheStore(session, deployments));
+  for (const Deployment& deployment : deployments) {
+    if (const Status checked = CheckDeployment(session, deployment); !checked.ok()) {
+      session.Note("deployment", StrCat("deployment ", deployment.serial, ": ", checked.error().message()));
+    }
+  }
+  TRY(CheckLedger(session));
+  return std::move(session.report);
+}
+
+}  // namespace hostapp

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "initramfs/helper/etc_overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "initramfs/helper/facts.h"
+#include "initramfs/helper/files.h"
+
+namespace hostapp::initramfs {
+namespace {
+
+using bootsel::Serial;
+
+Path DeploymentPath(Serial serial, std::string_view below) { return PathOf(kDeployments, "/", serial, "/", below); }
+
+// Fills `target` with the changes of `from`: its upper folder, or what its real copy differs from its image in.
+bool CopyChanges(int root, Serial from, int target, EtcState& state, Problem& why) {
+  const Fd tree = OpenDirectory(root, DeploymentPath(from, "etc/tree").c_str());
+  if (tree.ok()) {
+    const Fd image = OpenDirectory(root, DeploymentPath(from, "root/usr/etc").c_str());
+    if (!image.ok()) return why.IsErrno(errno, "opening /usr/etc of deployment ", from);
+    return DiffToUpper(image.get(), tree.get(), target, state.stats, why);
+  }
+  const Fd upper = OpenDirectory(root, DeploymentPath(from, "etc/upper").c_str());
+  if (!upper.ok()) return why.IsErrno(errno, "opening the changes to /etc of deployment ", from);
+  return CopyTree(upper.get(), target, CopyKind::kOverlayUpper, state.stats, why);
+}
+
+bool HasChanges(int root, Serial serial) {
+  return serial != bootsel::kNoSerial && (ExistsAt(root, DeploymentPath(serial, "etc/tree").c_str()) ||
+                                          ExistsAt(root, DeploymentPath(serial, "etc/upper").c_str()));
+}
+
+// An overlay shows the upper folder's own owner and mode as /etc's, so an empty one takes the image's.
+bool TakeImageAttributes(int root, Serial serial, int target, Problem& why) {
+  const Fd image = OpenDirectory(root, DeploymentPath(serial, "root/usr/etc").c_str());
+  struct stat info = {};
+  if (!image.ok() || fstat(image.get(), &info) != 0)
+    return why.IsErrno(errno, "opening /usr/etc of deployment ", serial);
+  if (fchmod(target, info.st_mode & 07777) == 0) return true;
+  return why.IsErrno(errno, "making /etc of deployment ", serial);
+}
+
+// hostapp/tmp: unfinished work that anything may delete.
+Fd OpenScratch(int root) {
+  if (!EnsureDirectory(root, "hostapp/tmp", 0700)) return Fd();
+  return OpenDirectory(root, "hostapp/tmp");
+}
+
+}  // namespace
+
+Serial EtcSource(const bootsel::Ledger* ledger, Serial serial) {
+  if (ledger == nullptr) return bootsel::kNoSerial;
+  Serial from = ledger->default_deployment.serial;
+  if (serial == ledger->trial.serial && ledger->trial.etc_from != bootsel::kNoSerial) from = ledger->trial.etc_from;
+  return from == serial ? bootsel::kNoSerial : from;
+}
+
+bool PrepareEtc(int root, Serial serial, Serial from, EtcState& state, Problem& why) {
+  if (ExistsAt(root, DeploymentPath(serial, "etc/tree").c_str())) {
+    state.form = EtcForm::kCopy;
+    return true;
+  }
+  const Path etc_path = DeploymentPath(serial, "etc");
+  if (!EnsureDirectory(root, etc_path.c_str(), 0755)) return why.IsErrno(errno, "making ", etc_path);
+  const Fd etc = OpenDirectory(root, etc_path.c_str());
+  if (!etc.ok()) return why.IsErrno(errno, "opening ", etc_path);
+  if (!EnsureDirectory(etc.get(), "work", 0700)) return why.IsErrno(errno, "making ", etc_path, "/work");
+  if (ExistsAt(etc.get(), "upper")) return true;
+  const Fd scratch = OpenScratch(root);
+  if (!scratch.ok()) return why.IsErrno(errno, "opening hostapp/tmp");
+  state.copied = HasChanges(root, from);
+  const auto fill = [&](int target) {
+    if (!TakeImageAttributes(root, serial, target, why)) return false;
+    return !state.copied || CopyChanges(root, from, target, state, why);
+  };
+  return MakeComplete(scratch.get(), PathOf("etc-", serial).c_str(), etc.get(), "upper", fill, why);
+}
+
+bool PrepareEtcCopy(int root, Serial serial, EtcState& state, Problem& why) {
+  state.form = EtcForm::kCopy;
+  const Fd etc = OpenDirectory(root, DeploymentPath(serial, "etc").c_str());
+  const Fd upper = etc.ok() ? OpenDirectory(etc.get(), "upper") : Fd();
+  const Fd image = OpenDirectory(root, DeploymentPath(serial, "root/usr/etc").c_str());
+  const Fd scratch = OpenScratch(root);
+  if (!upper.ok() || !image.ok() || !scratch.ok()) return why.IsErrno(errno, "copying /etc of deployment ", serial);
+  const auto fill = [&](int target) { return MergeOverlay(image.get(), upper.get(), target, state.stats, why); };
+  return MakeComplete(scratch.get(), PathOf("etc-", serial).c_str(), etc.get(), "tree", fill, why);
+}
+
+}  // namespace hostapp::initramfs

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A deployment's changes to /etc, before anything is mounted.
+//
+// They live in deployments/<serial>/etc: `upper` and `work` for overlayfs, or, on a kernel without it, `tree`, a real
+// copy. Which of them exists is the state: what is there under its name is complete. A deployment that has neither gets
+// the changes of another one (a trial: of the deployment that ran when it was deployed) or none.
+#pragma once
+
+#include <optional>
+
+#include "initramfs/bootsel/ledger.h"
+#include "initramfs/helper/copy_tree.h"
+#include "initramfs/helper/problem.h"
+
+namespace hostapp::initramfs {
+
+enum class EtcForm : uint8_t { kOverlay, kCopy };
+
+struct EtcState {
+  EtcForm form = EtcForm::kOverlay;
+  bool copied = false;  // made in this boot, out of the changes of `from`
+  CopyStats stats;
+};
+
+// Makes sure that the deployment has its changes. `root` is the physical root. Durable when this returns true.
+bool PrepareEtc(int root, bootsel::Serial serial, bootsel::Serial from, EtcState& state, Problem& why);
+
+// For a kernel without overlayfs: makes `tree` of the image's /usr/etc and of `upper`. Durable on true.
+bool PrepareEtcCopy(int root, bootsel::Serial serial, EtcState& state, Problem& why);
+
+// Whose changes a deployment without any of its own takes over: kNoSerial for nobody's.
+bootsel::Serial EtcSource(const bootsel::Ledger* ledger, bootsel::Serial serial);
+
+}  // namespace hostapp::initramfs

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checkout root held against the commit that it was made from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ostree-integration/deploy/deployment.h"
+#include "ostree-integration/store/image_store.h"
+
+namespace hostapp {
+
+struct TreeProblem {
+  std::string path;  // below the root
+  std::string what;
+  bool repaired = false;
+};
+
+enum class TreeRepair { kNo, kYes };
+
+// Compares every name, type, mode, size and link of the deployment's root with its commit, and the content of files
+// that are no links of the store's objects. Repairs, when asked, file by file: a new link of the object takes the
+// damaged one's name, so a running deployment is mended under its feet. The store has been verified before
+// (CheckStore()).
+Result<std::vector<TreeProblem>> CheckTree(const Sysroot& sysroot, const ImageStore& store,
+                                           const Deployment& deployment, TreeRepair repair, OpContext& ctx);
+
+}  // namespace hostapp

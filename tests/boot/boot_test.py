@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the user sees of a boot: hostapp-init in virtual machines with small deployments written by hand.
+
+usage: boot_test.py BUILD-DIR KERNEL-DIR WORK-DIR [TEST…]
+"""
+
+import os
+import shutil
+import sys
+
+from device import LABEL, PART_UUID, REPORT_PLACES, UUID, asked, main, write
+
+TESTS = {}
+
+
+def test(function):
+    TESTS[function.__name__] = function
+    return function
+
+
+@test
+def default_boots_with_its_places(device):
+    """An ordinary boot, root by UUID: attempts counted, every place as it should be, the report complete."""
+    device.deployment(1, script=REPORT_PLACES)
+    device.ledger("default=1")
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID.upper(), asked(1)))
+    device.expect("booting deployment 1 (default, kernel own): asked for 1; default 1, previous 0, trial 0 tries left 0")
+    device.expect("filled /var from the image: ", "user-space: up v1", "report: format=1", "report: serial=1",
+                  "report: reason=default", "report: trial=no", "report: kernel=own", "report: asked=1",
+                  "report: boot-set=" + "1" * 64, "report: ledger-writable=yes", "report: ledger-remade=no",
+                  "report: root=checkout", "report: etc=overlay", "user-space: root ro", "user-space: etc overlay",
+                  "user-space: tmp tmpfs 1777", "user-space: etc-files hostname removed-by-admin",
+                  "user-space: var-files home lib log opt roothome srv usrlocal",
+                  "user-space: sysroot-files boot-ledger deployments tmp var", "user-space: tree read-only")
+    for place in "etc var home root srv opt usr/local tmp sysroot".split():
+        device.expect("user-space: writable %s\n" % place)
+    device.expect_ledger(default=1, attempts=1, generation=11, slots="valid,valid")
+    assert device.file("/hostapp/deployments/1/etc/upper/probe") == b""
+    assert device.file("/hostapp/var/roothome/.profile") == b"image\n"
+
+
+@test
+def trial_takes_a_try_and_the_changes_of_etc(device):
+    """Root by LABEL. The try is on disk, the old deployment's changes are here, /var is not filled a second time."""
+    device.deployment(1)
+    device.change_etc(1)
+    device.deployment(2, good=False, script=REPORT_PLACES + """
+say "hostname $(cat /etc/hostname) $(stat -c %a:%u /etc/secret/key)"
+""")
+    write(device.path("var/lib/mine"), "device\n")
+    device.ledger("default=1", "trial=2", "tries=3", "etc-from=1")
+    device.make_disk()
+    device.boot("root=LABEL=%s %s" % (LABEL, asked(2)))
+    device.expect("booting deployment 2 (trial, kernel own): asked for 2; default 1, previous 0, trial 2 tries left 2",
+                  "copied ", "user-space: up v2", "report: serial=2", "report: reason=trial", "report: trial=yes",
+                  "user-space: etc-files hostname secret", "user-space: hostname changed-by-admin 600:0")
+    device.expect_ledger(trial=2, tries=2, generation=11, attempts=0, failed=0)
+    assert device.file("/hostapp/var/lib/mine") == b"device\n"
+    assert device.file("/hostapp/var/lib/from-image") is None
+    assert device.file("/hostapp/deployments/2/etc/upper/secret/key") == b"k\n"
+
+
+@test
+def trial_without_init_falls_back_in_the_same_boot(device):
+    """The same boot set as the default's: no restart, the cause is in the ledger. One slot is torn before."""
+    device.deployment(1)
+    device.deployment(2, good=False, init="", boot_set="1" * 64)
+    device.ledger("default=1", "trial=2", "tries=3", "boot-set.2=" + "1" * 64)
+    device.damage_slot(0, "torn")
+    device.make_disk()
+    device.boot("root=/dev/vda " + asked(2, "1"), restarts=False)
+    device.expect("slot 0 of the boot ledger is damaged: using the other", "booting deployment 2 (trial",
+                  "deployment 2 cannot be booted: no-init: /sbin/init: No such file or directory",
+                  "booting deployment 1 (no-such-deployment, kernel own)", "user-space: up v1")
+    device.expect_ledger(trial=0, failed=2, cause="no-init", text="/sbin/init: No such file or directory", default=1,
+                         slots="valid,valid")
+
+
+@test
+def trial_that_never_proves_itself_ends_with_its_tries(device):
+    """Root by PARTUUID, kernel from outside, which asks for nothing: two tries, then the default, in one machine."""
+    device.deployment(1)
+    device.deployment(2, good=False, script="sync; reboot -f")
+    device.ledger("default=1", "trial=2", "tries=2")
+    device.make_disk(partitioned=True)
+    device.boot("root=PARTUUID=%s" % PART_UUID)
+    device.expect("booting deployment 2 (trial, kernel outside): asked for 0", "tries left 1", "user-space: up v2",
+                  "booting deployment 2 (trial, kernel outside): asked for 0", "tries left 0", "user-space: up v2",
+                  "booting deployment 1 (no-tries-left, kernel outside)", "user-space: up v1", "report: serial=1",
+                  "report: kernel=outside", "report: boot-set=\n")
+    assert device.console.count("user-space: up v2") == 2
+    device.expect_ledger(trial=0, failed=2, cause="no-tries-left", default=1)
+
+
+@test
+def foreign_kernel_gets_one_restart(device):
+    """The entry keeps asking for the trial with a kernel that nobody here brought, and the newest slot is torn."""
+    device.deployment(1)
+    device.deployment(2, good=False)
+    device.ledger("default=1", "trial=2", "tries=3")
+    device.make_disk()
+    device.boot("root=/dev/disk/by-uuid/%s %s" % (UUID, asked(2, "7")))
+    device.expect("restarting for deployment 1 (foreign-kernel, kernel foreign)",
+                  "booting deployment 1 (foreign-kernel, kernel foreign)",
+                  "deployment 1 runs under a kernel that it did not bring", "user-space: up v1", "report: kernel=foreign")
+    device.expect_not("booting deployment 2", "user-space: up v2")
+    device.expect_ledger(trial=2, tries=3, foreign=2, failed=0)
+
+
+@test
+def both_slots_lost_boots_the_newest_proven(device):
+    device.deployment(1)
+    device.deployment(2)
+    device.deployment(3, good=False)
+    device.deployment(10, good=True, complete=False)
+    device.ledger("default=1", "trial=3", "tries=3")
+    device.damage_slot(0, "overwritten")
+    device.damage_slot(1, "overwritten")
+    device.make_disk()
+    device.boot("root=UUID=" + UUID)
+    device.expect("both slots of the boot ledger are lost (damaged, damaged)", "booting deployment 2 (ledger-lost",
+                  "user-space: up v2", "report: ledger-remade=yes")
+    device.expect_ledger(default=2, previous=1, trial=0, generation=1, slots="valid,damaged")
+
+
+@test
+def default_that_never_reaches_user_space_gives_way(device):
+    """Its init exits at once: three panics and restarts, then the previous one."""
+    device.deployment(1)
+    device.deployment(2, init="#!/bin/sh\nexit 0\n")
+    device.ledger("default=2", "previous=1")
+    device.make_disk()
+    device.boot("root=UUID=" + UUID)
+    device.expect("attempt 1\n", "Kernel panic", "attempt 2\n", "Kernel panic", "attempt 3\n", "Kernel panic",
+                  "booting deployment 1 (default-gave-way, kernel outside)", "user-space: up v1",
+                  "report: reason=default-gave-way")
+    device.expect_ledger(default=2, attempts=4)
+
+
+@test
+def trial_without_modules_is_refused_under_its_own_kernel(device):
+    """Also: a trial whose mount points are missing is the next failure; then the default is booted after one restart."""
+    device.deployment(1)
+    device.deployment(2, good=False)
+    shutil.rmtree(device.path("deployments/2/root/usr/lib/modules"))
+    device.ledger("default=1", "trial=2", "tries=3")
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("deployment 2 cannot be booted: no-modules: /usr/lib/modules/" + device.tools.version,
+                  "restarting for deployment 1", "booting deployment 1 (no-such-deployment, kernel foreign)",
+                  "user-space: up v1")
+    device.expect_ledger(trial=0, failed=2, cause="no-modules")
+
+
+@test
+def without_overlayfs_etc_is_a_real_copy(device):
+    """A trial takes over the changes; what it changes itself is found by the next trial, whose own /etc has a file more."""
+    no_overlay = device.tools.initramfs("no-overlay", "--without", "overlay")
+    device.deployment(1)
+    device.change_etc(1)
+    device.deployment(2, good=False, script=REPORT_PLACES + 'echo two > /etc/added; say "host $(cat /etc/hostname)"')
+    device.ledger("default=1", "trial=2", "tries=3", "etc-from=1")
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)), initramfs=no_overlay)
+    device.expect("report: serial=2", "report: etc=copy", "user-space: etc ext4",
+                  "user-space: etc-files hostname secret", "user-space: writable etc", "user-space: host changed-by-admin")
+    assert device.file("/hostapp/deployments/2/etc/tree/added") == b"two\n"
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("report: etc=copy", "user-space: etc-files added hostname probe secret")
+
+
+@test
+def nothing_bootable_says_so_and_restarts(device):
+    """Never a shell. Root by a name that does not exist first; then a disk without any complete deployment."""
+    device.deployment(1, complete=False)
+    device.ledger("default=1")
+    device.make_disk()
+    device.boot("root=LABEL=elsewhere rootdelay=1", restarts=False)
+    device.expect("no block device has the identity that root= asks for (elsewhere)", "restarting in 1 seconds")
+    device.boot("root=UUID=" + UUID, restarts=False)
+    device.expect("nothing bootable: no default, previous or proven deployment can be used", "restarting in 1 seconds")
+    device.expect_not("user-space", "shell")
+
+
+@test
+def read_only_disk_boots_the_default_and_no_trial(device):
+    device.deployment(1, script=REPORT_PLACES)
+    device.change_etc(1)
+    os.makedirs(device.path("deployments/1/etc/work"))
+    write(device.path("var/lib/mine"), "device\n")
+    for place in ("home", "roothome", "srv", "opt", "usrlocal"):
+        os.makedirs(device.path("var", place))
+    device.deployment(2, good=False)
+    device.ledger("default=1", "trial=2", "tries=3")
+    device.make_disk()
+    device.boot("root=UUID=%s" % UUID, read_only=True)
+    device.expect("takes no writes: mounting it read-only", "nothing can be counted, so no trial is tried",
+                  "booting deployment 1 (ledger-not-writable", "user-space: up v1", "report: ledger-writable=no",
+                  "user-space: etc-files hostname secret")
+    device.expect_not("booting deployment 2", "user-space: up v2")
+
+
+# What a distribution's initramfs does around the hook: the root is mounted read-only, then handed on.
+HOOKED = """#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sys /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mount -t tmpfs run /run
+while read -r module; do /bin/busybox insmod $module; done < /etc/hostapp/modules
+/bin/busybox mkdir -p /root
+/bin/busybox mount -t ext4 -o ro /dev/vda /root
+/hostapp-init --root /root || exec /bin/busybox poweroff -f
+/bin/busybox mount --move /run /root/run
+/bin/busybox mount --move /dev /root/dev
+/bin/busybox mount --move /proc /root/proc
+/bin/busybox mount --move /sys /root/sys
+exec /bin/busybox switch_root /root /sbin/init
+"""
+
+
+@test
+def hook_leaves_the_deployment_where_the_root_was_mounted(device):
+    hooked = os.path.join(device.dir, "hooked")
+    write(hooked, HOOKED, 0o755)
+    initramfs = device.tools.initramfs("hooked", "--add", "/bin/busybox=/bin/busybox", "--add",
+                                       device.tools.helper + "=/hostapp-init", "--add", hooked + "=/hooked")
+    device.deployment(1, script=REPORT_PLACES)
+    device.ledger("default=1")
+    device.make_disk()
+    device.boot("rdinit=/hooked", initramfs=initramfs)
+    device.expect("booting deployment 1 (default", "user-space: up v1", "user-space: root ro", "user-space: etc overlay",
+                  "user-space: sysroot-files boot-ledger deployments tmp var", "user-space: writable var")
+    device.expect_ledger(attempts=1)
+
+
+if __name__ == "__main__":
+    main(TESTS, sys.argv[1:])

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device for the boot tests: a disk with deployments written by hand, and a virtual machine that boots it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+UUID = "5d3a1f0e-8c44-4f0a-9d21-0c6b7e5a9f31"
+PART_UUID = "8a1b6d2c-41f3-4a9e-b7c5-2f9d0e63c417"
+LABEL = "device"
+SBIN = "/usr/sbin:/sbin:"
+
+# The deployment's init: tells what it sees, does what `step` on the command line asks for, and powers off.
+INIT = """#!/bin/sh
+# The console is slow: one writer, short lines.
+export PATH=/bin
+say() { echo "user-space: $*"; }
+say "up $(cat /usr/lib/release)"
+cat /run/hostapp/boot | sed 's/^/report: /'
+%s
+sync
+poweroff -f
+"""
+
+REPORT_PLACES = r"""
+say "root $(grep ' / ' /proc/mounts | cut -d' ' -f4 | cut -d, -f1)"
+say "etc $(grep ' /etc ' /proc/mounts | cut -d' ' -f3)"
+say "tmp $(grep ' /tmp ' /proc/mounts | cut -d' ' -f3) $(stat -c %a /tmp)"
+say "etc-files $(ls /etc | tr '\n' ' ')"
+say "var-files $(ls /var | tr '\n' ' ')"
+say "sysroot-files $(ls /sysroot/hostapp | tr '\n' ' ')"
+touch /usr/x 2>/dev/null && say "tree writable" || say "tree read-only"
+for d in etc var home root srv opt usr/local tmp sysroot; do
+  touch /$d/probe 2>/dev/null && say "writable $d" || say "read-only $d"
+done
+"""
+
+
+class Tools:
+    """Where the programs under test are."""
+
+    def __init__(self, build, kernel, work):
+        self.ledger_tool = os.path.join(build, "tests/boot/ledger_tool")
+        self.helper = os.path.join(build, "initramfs/helper/hostapp-init")
+        self.kernel = kernel
+        self.version = open(os.path.join(kernel, "version")).read().strip()
+        self.work = work
+        self.source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+    def initramfs(self, name, *options):
+        """Made once for all tests that ask for the same one."""
+        path = os.path.join(self.work, name + ".img")
+        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(self.helper):
+            run([os.path.join(self.source, "initramfs/mkinitramfs"), "--root", os.path.join(self.kernel, "root"), "--kernel",
+                 self.version, "--helper", self.helper, "--compress", "none", "--output", path, *options])
+        return path
+
+
+def run(command, **options):
+    environment = dict(os.environ, PATH=SBIN + os.environ["PATH"])
+    done = subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise AssertionError("%s: exit %d\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
+    return done.stdout
+
+
+def write(path, text, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+class Device:
+    def __init__(self, tools, name):
+        self.tools = tools
+        self.dir = os.path.join(tools.work, name)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        self.root = os.path.join(self.dir, "root")
+        self.disk = os.path.join(self.dir, "disk")
+        self.offset = 0
+        self.console = ""
+        os.makedirs(os.path.join(self.root, "hostapp/tmp"))
+
+    def path(self, *parts):
+        return os.path.join(self.root, "hostapp", *parts)
+
+    def deployment(self, serial, good=True, init=None, script="", boot_set=None, complete=True):
+        """A tree with a small user land. `init` may be a text, or "" for a deployment without one."""
+        tree = self.path("deployments", str(serial), "root")
+        for folder in ("dev proc sys run tmp etc var/lib var/log home root srv opt usr/local usr/etc sysroot bin sbin "
+                       "usr/lib/modules/" + self.tools.version).split():
+            os.makedirs(os.path.join(tree, folder))
+        os.chmod(os.path.join(tree, "tmp"), 0o1777)
+        shutil.copy("/bin/busybox", os.path.join(tree, "bin/busybox"))
+        for name in "sh cat sed grep cut tr ls stat touch sync poweroff reboot readlink sleep dd echo".split():
+            os.symlink("busybox", os.path.join(tree, "bin", name))
+        write(os.path.join(tree, "usr/lib/release"), "v%d\n" % serial)
+        write(os.path.join(tree, "usr/etc/hostname"), "from-image-%d\n" % serial)
+        write(os.path.join(tree, "usr/etc/removed-by-admin"), "image\n")
+        write(os.path.join(tree, "var/lib/from-image"), "v%d\n" % serial)
+        write(os.path.join(tree, "root/.profile"), "image\n")
+        if init is None:
+            init = INIT % script
+        if init:
+            write(os.path.join(tree, "sbin/init"), init, 0o755)
+        if complete:
+            boot_set = boot_set or str(serial % 10) * 64
+            write(self.path("deployments", str(serial), "deployment.json"),
+                  '{"boot_set":"%s","manifest_digest":"sha256:%s","serial":%d}\n' % (boot_set, "%064x" % serial, serial))
+            if good:
+                write(self.path("deployments", str(serial), "good"), "")
+
+    def change_etc(self, serial):
+        """What an administrator did while this deployment ran: a change, a new folder that hides the image's, a removal."""
+        upper = self.path("deployments", str(serial), "etc/upper")
+        write(os.path.join(upper, "hostname"), "changed-by-admin\n")
+        write(os.path.join(upper, "secret/key"), "k\n", 0o600)
+        os.mknod(os.path.join(upper, "removed-by-admin"), 0o020000, os.makedev(0, 0))
+
+    def ledger(self, *options):
+        run([self.tools.ledger_tool, "make", self.path("boot-ledger"), *options])
+
+    def damage_slot(self, slot, how):
+        with open(self.path("boot-ledger"), "r+b") as file:
+            file.seek(4096 * slot + (2048 if how == "torn" else 0))
+            file.write(b"\x5a" * 2048)
+
+    def make_disk(self, partitioned=False):
+        image = self.disk + ".fs" if partitioned else self.disk
+        run(["mke2fs", "-q", "-F", "-t", "ext4", "-U", UUID, "-L", LABEL, "-d", self.root, image, "48M"])
+        if partitioned:
+            self.offset = 1 << 20
+            with open(self.disk, "wb") as file:
+                file.truncate(50 << 20)
+            run(["sfdisk", "-q", self.disk], input="label: gpt\nstart=2048, size=96M, uuid=%s, name=%s\n".replace(
+                "96M", "48MiB") % (PART_UUID, "system"))
+            with open(image, "rb") as source, open(self.disk, "r+b") as target:
+                target.seek(self.offset)
+                shutil.copyfileobj(source, target, 1 << 20)
+
+    def boot(self, cmdline, initramfs=None, seconds=90, until=None, restarts=True, read_only=False):
+        """Runs until the machine powers off, `until` is on the console, or the time is up (which fails)."""
+        initramfs = initramfs or self.tools.initramfs("tiny")
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
+                   "-serial", "stdio", "-no-user-config", "-kernel", os.path.join(self.tools.kernel, "vmlinuz"),
+                   "-initrd", initramfs, "-drive",
+                   "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else ""), "-append",
+                   "console=ttyS0 loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
+        if not restarts:
+            command.append("-no-reboot")
+        log = os.path.join(self.dir, "console")
+        started = time.monotonic()
+        with open(log, "wb") as out:
+            machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            while machine.poll() is None and time.monotonic() - started < seconds:
+                if until and until.encode() in open(log, "rb").read():
+                    break
+                try:
+                    machine.wait(0.2)
+                except subprocess.TimeoutExpired:
+                    pass
+            timed_out = machine.poll() is None and not (until and until.encode() in open(log, "rb").read())
+        finally:
+            if machine.poll() is None:
+                machine.kill()
+            machine.wait()
+        self.console += open(log, "rb").read().decode("utf-8", "replace").replace("\r", "")
+        print("  [%.1f s] %s" % (time.monotonic() - started, cmdline), flush=True)
+        if timed_out:
+            raise AssertionError("no end after %d s" % seconds)
+
+    def replay_journal(self):
+        """What the next boot's kernel would see."""
+        image = self.disk
+        if self.offset:
+            image = self.disk + ".fs"
+            with open(self.disk, "rb") as source, open(image, "wb") as target:
+                source.seek(self.offset)
+                target.write(source.read(48 << 20))
+        environment = dict(os.environ, PATH=SBIN + os.environ["PATH"])
+        subprocess.run(["e2fsck", "-fy", image], env=environment, capture_output=True, timeout=60)
+        return image
+
+    def file(self, path):
+        """A file of the disk as it is now; None if it is not there."""
+        target = os.path.join(self.dir, "dumped")
+        if os.path.exists(target):
+            os.unlink(target)
+        run(["debugfs", "-R", "dump %s %s" % (path, target), self.replay_journal()])
+        return open(target, "rb").read() if os.path.exists(target) else None
+
+    def ledger_now(self):
+        self.file("/hostapp/boot-ledger")
+        text = subprocess.run([self.tools.ledger_tool, "show", os.path.join(self.dir, "dumped")], capture_output=True,
+                              text=True, timeout=60).stdout
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    # What must and must not have been said. The message shows the part of the console that matters.
+    def expect(self, *texts):
+        position = 0
+        for text in texts:
+            found = self.console.find(text, position)
+            if found < 0:
+                raise AssertionError("the console does not say (here, in this order): %s\n%s" % (text, self.said()))
+            position = found + len(text)
+
+    def expect_not(self, *texts):
+        for text in texts:
+            if text in self.console:
+                raise AssertionError("the console says: %s\n%s" % (text, self.said()))
+
+    def expect_ledger(self, **want):
+        got = self.ledger_now()
+        for key, value in want.items():
+            if got.get(key) != str(value):
+                raise AssertionError("ledger: %s is %s, not %s\n%s\n%s" % (key, got.get(key), value, got, self.said()))
+
+    def said(self):
+        return "\n".join(line for line in self.console.splitlines()
+                         if "hostapp-init" in line or "user-space" in line or "report" in line or "panic" in line)
+
+
+def asked(serial, boot_set=None):
+    return "hostapp.deployment=%d hostapp.boot-set=%s" % (serial, (boot_set or str(serial % 10)) * 64)
+
+
+def main(tests, arguments):
+    build, kernel, work = arguments[:3]
+    names = arguments[3:] or sorted(tests)
+    os.makedirs(work, exist_ok=True)
+    failures = 0
+    for name in names:
+        print(name, flush=True)
+        try:
+            tests[name](Device(Tools(build, kernel, work), name))
+        except AssertionError as error:
+            failures += 1
+            print("FAILED %s: %s" % (name, error), flush=True)
+    sys.exit(1 if failures else 0)

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows the command-line library.
+#include "tools/hostapp/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "hostapp/base/strings.h"
+#include "tools/cli/arguments.h"
+
+namespace hostapp::cli {
+namespace {
+
+const std::vector<std::string> kLaterVerbs = {"install", "log", "export"};
+
+// The words as they stood; MakeVerb() gives them meaning.
+struct Words {
+  CommonFlags common;
+  std::string sysroot, boot;
+  std::string reference, serial, dir, reason, tries = "3", root = "checkout", to, trust_key, policy;
+  std::vector<std::string> kernel_arguments;
+  bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false;
+};
+
+Result<DeploymentSerial> SerialFrom(const std::string& text) {
+  return NumberArgument("the serial number", text, 1, UINT64_MAX);
+}
+
+Result<std::optional<DeploymentSerial>> OptionalSerial(const std::string& text, bool given) {
+  if (!given) return std::optional<DeploymentSerial>();
+  ASSIGN_OR_RETURN(const DeploymentSerial serial, SerialFrom(text));
+  return std::optional(serial);
+}
+
+Restart RestartIf(bool wanted) { return wanted ? Restart::kYes : Restart::kNo; }
+
+using MakeVerb = std::function<Result<Verb>(const Words&)>;
+
+// The verbs, their flags, and what becomes of them.
+class Grammar {
+ public:
+  Grammar();
+
+  Result<std::variant<CommandLine, HelpText>> Parse(std::vector<std::string> arguments);
+
+ private:
+  CLI::App* Add(CLI::App* parent, const std::string& name, const std::string& description, MakeVerb make);
+  void AddGlobalFlags();
+  void AddImageVerbs();
+  void AddLedgerVerbs();
+  void AddKeepVerbs();
+  void AddLookVerbs();
+  void AddHealthVerbs();
+  // With one serial number as its argument.
+  template <typename VerbType>
+  void AddSerialVerb(const std::string& name, const std::string& description);
+  Result<CommandLine> Understand() const;
+
+  Words words_;
+  CLI::App app_{"Operating systems as container images, on the device."};
+  std::vector<std::pair<CLI::App*, MakeVerb>> verbs_;
+};
+
+Grammar::Grammar() {
+  app_.name("hostapp");
+  app_.require_subcommand(1);
+  // Global flags may stand behind the verb too.
+  app_.fallthrough();
+  app_.get_formatter()->column_width(34);
+  AddGlobalFlags();
+  AddImageVerbs();
+  AddLedgerVerbs();
+  AddKeepVerbs();
+  AddLookVerbs();
+  AddHealthVerbs();
+}
+
+CLI::App* Grammar::Add(CLI::App* parent, const std::string& name, const std::string& description, MakeVerb make) {
+  CLI::App* verb = parent->add_subcommand(name, description);
+  if (make) verbs_.emplace_back(verb, std::move(make));
+  return verb;
+}
+
+void Grammar::AddGlobalFlags() {
+  app_.set_help_flag("-h,--help", "Print this help and exit");
+  app_.set_version_flag("--version", StrCat("hostapp ", HOSTAPP_VERSION));
+  app_.add_option("--sysroot", words_.sysroot, "The device's tree; on a booted device it is found")->type_name("DIR");
+  app_.add_option("--boot", words_.boot, "The file system that holds kernels; otherwise found, or DIR/boot")
+      ->type_name("DIR");
+  app_.add_flag("--json", words_.common.json, "One JSON document on standard output");
+  app_.add_option("--progress", words_.common.progress, "auto, bar, plain, json or none, on standard error")
+      ->type_name("KIND");
+  app_.add_flag("--quiet", words_.common.quiet, "Only errors, warnings and what was asked for");
+  app_.add_flag("--verbose", words_.common.verbose, "Also what is decided, and why");
+}
+
+void Grammar::AddImageVerbs() {
+  CLI::App* init = Add(&app_, "init", "Make the store, the boot ledger and the folders",
+                       [](const Words&) -> Result<Verb> { return Verb(InitVerb{}); });
+  // Named by the documentation of a later version: better said than "not expected".
+  init->add_option("--trust-key", words_.trust_key)->group("");
+  init->add_option("--policy", words_.policy)->group("");
+
+  CLI::App* pull =
+      Add(&app_, "pull", "Bring an image into the store, deploy nothing", [](const Words& words) -> Result<Verb> {
+        ASSIGN_OR_RETURN(Reference reference, ParseReference(words.reference));
+        return Verb(PullVerb{std::move(reference)});
+      });
+  pull->add_option("reference", words_.reference,
+                   "docker://HOST/REPO[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG]")
+      ->required()
+      ->type_name("REF");
+
+  CLI::App* deploy =
+      Add(&app_, "deploy", "Pull an image and make it a deployment on trial", [](const Words& words) -> Result<Verb> {
+        if (words.root == "composefs") {
+          return Error(Errc::kInvalid, StrCat("--root composefs is not in this version (", HOSTAPP_VERSION, ")"));
+        }
+        if (words.root != "checkout") {
+          return Error(Errc::kInvalid, StrCat("--root ", Escape(words.root), ": it is checkout"));
+        }
+        DeployVerb verb;
+        ASSIGN_OR_RETURN(verb.reference, ParseReference(words.reference));
+        ASSIGN_OR_RETURN(const uint64_t tries, NumberArgument("--tries", words.tries, 1, bootsel::kMaxTries));
+        verb.options = {.tries = static_cast<int>(tries), .kernel_arguments = words.kernel_arguments};
+        verb.mode = words.dry_run ? DeployVerb::Mode::kDryRun : DeployVerb::Mode::kDeploy;
+        verb.restart = RestartIf(words.reboot);
+        if (words.dry_run && words.reboot) return Error(Errc::kInvalid, "--dry-run and --reboot exclude each other");
+        return Verb(std::move(verb));
+      });
+  deploy->add_option("reference", words_.reference, "as for pull")->required()->type_name("REF");
+  deploy->add_option("--tries", words_.tries, "Boots that it may need to prove itself, 1 to 9 (3)")->type_name("N");
+  deploy->add_option("--karg", words_.kernel_arguments, "A kernel argument, after the image's own; may be repeated")
+      ->type_name("K")
+      ->type_size(1)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  deploy->add_option("--root", words_.root, "How the tree is kept: checkout")->type_name("KIND");
+  deploy->add_flag("--dry-run", words_.dry_run, "Only say what would be fetched and written");
+  deploy->add_flag("--reboot", words_.reboot, "Restart into it");
+
+  CLI::App* upgrade = Add(&app_, "upgrade", "Deploy what the default deployment's reference names now",
+                          [](const Words& words) -> Result<Verb> {
+                            UpgradeVerb verb;
+                            if (words.check) verb.options.mode = UpgradeOptions::Mode::kCheckOnly;
+                            if (words.retry) verb.options.failed_before = UpgradeOptions::FailedBefore::kRetry;
+                            verb.restart = RestartIf(words.reboot);
+                            if (words.check && words.reboot)
+                              return Error(Errc::kInvalid, "--check and --reboot exclude each other");
+                            return Verb(verb);
+                          });
+  upgrade->add_flag("--check", words_.check, "Only say whether there is something new");
+  upgrade->add_flag("--reboot", words_.reboot, "Restart if something new was deployed");
+  upgrade->add_flag("--retry", words_.retry, "Also a release that has failed here");
+}
+
+void Grammar::AddLedgerVerbs() {
+  Add(&app_, "status", "What runs, what boots next and why, the last failure",
+      [](const Words&) -> Result<Verb> { return Verb(StatusVerb{}); });
+  CLI::App* rollback =
+      Add(&app_, "rollback", "Make the previous deployment the default; during a trial: end it", nullptr);
+  CLI::Option* to = rollback->add_option("--to", words_.to, "That deployment instead")->type_name("SERIAL");
+  verbs_.emplace_back(rollback, [to](const Words& words) -> Result<Verb> {
+    ASSIGN_OR_RETURN(const auto serial, OptionalSerial(words.to, to->count() > 0));
+    return Verb(RollbackVerb{.to = serial, .restart = RestartIf(words.reboot)});
+  });
+  rollback->add_flag("--reboot", words_.reboot, "Restart into it");
+  Add(&app_, "mark-good", "End the running deployment's trial: it is the default",
+      [](const Words&) -> Result<Verb> { return Verb(MarkGoodVerb{}); });
+  CLI::App* failed = Add(&app_, "mark-failed", "End the running deployment's trial: it has failed",
+                         [](const Words& words) -> Result<Verb> { return Verb(MarkFailedVerb{words.reason}); });
+  failed->add_option("--reason", words_.reason, "Why, for status")->required()->type_name("TEXT");
+  CLI::App* reconcile =
+      Add(&app_, "reconcile", "Settle what the last boot left open", [](const Words& words) -> Result<Verb> {
+        using When = ReconcileVerb::When;
+        return Verb(ReconcileVerb{words.shutdown ? When::kShutdown : When::kBoot});
+      });
+  reconcile->add_flag("--shutdown", words_.shutdown,
+                      "The machine is restarted on purpose: a running trial's try comes back");
+}
+
+template <typename VerbType>
+void Grammar::AddSerialVerb(const std::string& name, const std::string& description) {
+  CLI::App* verb = Add(&app_, name, description, [](const Words& words) -> Result<Verb> {
+    ASSIGN_OR_RETURN(const DeploymentSerial serial, SerialFrom(words.serial));
+    return Verb(VerbType{serial});
+  });
+  verb->add_option("serial", words_.serial, "The deployment")->required()->type_name("SERIAL");
+}
+
+void Grammar::AddKeepVerbs() {
+  AddSerialVerb<PinVerb>("pin", "Keep a deployment whatever gc finds");
+  AddSerialVerb<UnpinVerb>("unpin", "No longer");
+  AddSerialVerb<RemoveVerb>("remove", "Remove a deployment that is not needed");
+  CLI::App* gc = Add(&app_, "gc", "Remove what nothing needs", [](const Words& words) -> Result<Verb> {
+    return Verb(GcVerb{words.dry_run ? PruneMode::kDryRun : PruneMode::kRemove});
+  });
+  gc->add_flag("--dry-run", words_.dry_run, "Only count");
+  CLI::App* fsck =
+      Add(&app_, "fsck", "Verify store, deployments, boot sets and ledger", [](const Words& words) -> Result<Verb> {
+        return Verb(FsckVerb{words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});
+      });
+  fsck->add_flag("--repair", words_.repair, "Mend it, fetching what is damaged from the image's source");
+}
+
+void Grammar::AddLookVerbs() {
+  CLI::App* etc = Add(&app_, "etc", "The device's own settings", nullptr);
+  etc->require_subcommand(1);
+  CLI::App* diff = Add(etc, "diff", "Local changes to /etc", nullptr);
+  CLI::Option* serial =
+      diff->add_option("serial", words_.serial, "Of that deployment; otherwise the running one's")->type_name("SERIAL");
+  verbs_.emplace_back(diff, [serial](const Words& words) -> Result<Verb> {
+    ASSIGN_OR_RETURN(const auto value, OptionalSerial(words.serial, serial->count() > 0));
+    return Verb(EtcDiffVerb{value});
+  });
+  CLI::App* mount = Add(&app_, "mount", "Mount a deployment's tree, read-only, to look inside",
+                        [](const Words& words) -> Result<Verb> {
+                          ASSIGN_OR_RETURN(const DeploymentSerial value, SerialFrom(words.serial));
+                          return Verb(MountVerb{value, words.dir});
+                        });
+  mount->add_option("serial", words_.serial, "The deployment")->required()->type_name("SERIAL");
+  mount->add_option("dir", words_.dir, "An existing folder")->required()->type_name("DIR");
+  CLI::App* unmount = Add(&app_, "unmount", "End that",
+                          [](const Words& words) -> Result<Verb> { return Verb(UnmountVerb{words.dir}); });
+  unmount->add_option("dir", words_.dir, "The folder")->required()->type_name("DIR");
+}
+
+void Grammar::AddHealthVerbs() {
+  CLI::App* health = Add(&app_, "health", "Health checks", nullptr);
+  health->require_subcommand(1);
+  Add(health, "run", "Run the checks and print each; mark nothing",
+      [](const Words&) -> Result<Verb> { return Verb(HealthRunVerb{}); });
+  Add(health, "prove", "Run the checks and end a running trial: good, or failed and a restart",
+      [](const Words&) -> Result<Verb> { return Verb(HealthProveVerb{}); });
+}
+
+Result<CommandLine> Grammar::Understand() const {
+  for (const char* flag : {"--trust-key", "--policy"}) {
+    if (app_.get_subcommand("init")->count(flag) > 0) {
+      return Error(Errc::kInvalid, StrCat("init ", flag, " is not in this version (", HOSTAPP_VERSION,
+                                          "): images are not verified against keys yet"));
+    }
+  }
+  CommandLine line;
+  ASSIGN_OR_RETURN(line.common, CommonOptionsFrom(words_.common));
+  if (app_.count("--sysroot") > 0) line.target.sysroot = words_.sysroot;
+  if (app_.count("--boot") > 0) line.target.boot = words_.boot;
+  for (const auto& [verb, make] : verbs_) {
+    if (!verb->parsed()) continue;
+    ASSIGN_OR_RETURN(line.verb, make(words_).While(verb->get_name()));
+    return line;
+  }
+  return Error(Errc::kInternal, "a verb without a meaning");
+}
+
+Result<std::variant<CommandLine, HelpText>> Grammar::Parse(std::vector<std::string> arguments) {
+  const std::string word = FirstWord(arguments, {"--sysroot", "--boot", "--progress"});
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app_.get_subcommands({})) names.push_back(verb->get_name());
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // as the library wants them
+    app_.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    return std::variant<CommandLine, HelpText>(HelpText{app_.help()});
+  } catch (const CLI::CallForVersion& version) {
+    return std::variant<CommandLine, HelpText>(HelpText{StrCat(version.what(), "\n")});
+  } catch (const CLI::ParseError& error) {
+    return UsageError("hostapp", word, names, kLaterVerbs, error.what());
+  }
+  ASSIGN_OR_RETURN(CommandLine line, Understand());
+  return std::variant<CommandLine, HelpText>(std::move(line));
+}
+
+}  // namespace
+
+Result<std::variant<CommandLine, HelpText>> ParseCommandLine(std::vector<std::string> arguments) {
+  return Grammar().Parse(std::move(arguments));
+}
+
+}  // namespace hostapp::cli

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of hostapp, as plain values: what was asked for, nothing done yet.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hostapp/lifecycle/check_device.h"
+#include "hostapp/lifecycle/deploy_image.h"
+#include "hostapp/lifecycle/keep.h"
+#include "hostapp/lifecycle/upgrade.h"
+#include "tools/cli/options.h"
+
+namespace hostapp::cli {
+
+enum class Restart { kNo, kYes };
+
+struct InitVerb {};
+struct PullVerb {
+  Reference reference;
+};
+struct DeployVerb {
+  Reference reference;
+  DeployOptions options;
+  enum class Mode { kDeploy, kDryRun } mode = Mode::kDeploy;
+  Restart restart = Restart::kNo;
+};
+struct UpgradeVerb {
+  UpgradeOptions options;
+  Restart restart = Restart::kNo;
+};
+struct StatusVerb {};
+struct RollbackVerb {
+  std::optional<DeploymentSerial> to;
+  Restart restart = Restart::kNo;
+};
+struct MarkGoodVerb {};
+struct MarkFailedVerb {
+  std::string reason;
+};
+struct ReconcileVerb {
+  enum class When { kBoot, kShutdown } when = When::kBoot;
+};
+struct PinVerb {
+  DeploymentSerial serial = 0;
+};
+struct UnpinVerb {
+  DeploymentSerial serial = 0;
+};
+struct RemoveVerb {
+  DeploymentSerial serial = 0;
+};
+struct GcVerb {
+  PruneMode mode = PruneMode::kRemove;
+};
+struct FsckVerb {
+  RepairMode mode = RepairMode::kReportOnly;
+};
+struct EtcDiffVerb {
+  std::optional<DeploymentSerial> serial;
+};
+struct MountVerb {
+  DeploymentSerial serial = 0;
+  std::string dir;
+};
+struct UnmountVerb {
+  std::string dir;
+};
+struct HealthRunVerb {};
+struct HealthProveVerb {};
+
+using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
+                          MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
+                          MountVerb, UnmountVerb, HealthRunVerb, HealthProveVerb>;
+
+// Where the device's tree is; neither: the running device's.
+struct Target {
+  std::optional<std::string> sysroot;
+  std::optional<std::string> boot;
+};
+
+struct CommandLine {
+  CommonOptions common;
+  Target target;
+  Verb verb;
+};
+
+// --help or --version: to be printed, and nothing else done.
+struct HelpText {
+  std::string text;
+};
+
+// `arguments`: without the program's name. kInvalid, in words that name the argument.
+Result<std::variant<CommandLine, HelpText>> ParseCommandLine(std::vector<std::string> arguments);
+
+}  // namespace hostapp::cli

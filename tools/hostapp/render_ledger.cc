@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/base/strings.h"
+#include "tools/hostapp/render.h"
+
+namespace hostapp::cli {
+
+Outcome RenderSerial(DeploymentSerial serial, std::string_view line) {
+  return {.document = Json::Object{{"serial", serial}}, .text = StrCat(line, "\n")};
+}
+
+Outcome RenderRollback(const RollbackReport& report) {
+  Json::Object document = {
+      {"serial", report.serial}, {"on_trial", report.on_trial}, {"trial_ended", report.trial_ended}};
+  std::string text = report.trial_ended ? "the trial is over\n" : "";
+  text += StrCat("deployment ", report.serial, " boots next",
+                 report.on_trial ? ", on trial: it was never marked good\n" : "\n");
+  return {.document = std::move(document), .text = std::move(text)};
+}
+
+Outcome RenderReconcile(const ReconcileReport& report) {
+  Json::Array settled;
+  std::string text;
+  for (const std::string& line : report.settled) {
+    settled.push_back(line);
+    text += line + "\n";
+  }
+  if (text.empty()) text = "nothing was left open\n";
+  return {.document = Json::Object{{"settled", std::move(settled)}, {"try_given_back", Json()}},
+          .text = std::move(text)};
+}
+
+Outcome RenderGiveBack(bool given) {
+  return {.document = Json::Object{{"settled", Json::Array{}}, {"try_given_back", given}},
+          .text = given ? "the running trial has its try back\n" : "no try to give back\n"};
+}
+
+Outcome RenderEtcDiff(DeploymentSerial serial, const std::vector<EtcChange>& changes) {
+  using Kind = EtcChange::Kind;
+  Json::Array list;
+  std::string text;
+  for (const EtcChange& change : changes) {
+    const bool added = change.kind == Kind::kAdded;
+    const bool removed = change.kind == Kind::kRemoved;
+    list.push_back(Json::Object{{"kind", added ? "added" : removed ? "removed" : "modified"}, {"path", change.path}});
+    text += StrCat(added ? "A " : removed ? "D " : "M ", Escape(change.path), "\n");
+  }
+  return {.document = Json::Object{{"serial", serial}, {"changes", std::move(list)}},
+          .text = std::move(text),
+          .kind = Outcome::Kind::kAnswer};
+}
+
+}  // namespace hostapp::cli

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each verb does: opens what it needs, calls the lifecycle, hands back what is to be said.
+#pragma once
+
+#include "tools/cli/output.h"
+#include "tools/hostapp/command_line.h"
+
+namespace hostapp::cli {
+
+// What is done after the result has been printed.
+enum class After {
+  kNothing,
+  kRestart,        // as asked for
+  kForcedRestart,  // if need be without asking every service: a release that failed its checks is running
+};
+
+struct Done {
+  Outcome outcome;
+  After after = After::kNothing;
+};
+
+Result<Done> Run(const InitVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const PullVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const DeployVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const UpgradeVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const StatusVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const RollbackVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const MarkGoodVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const MarkFailedVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const PinVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const UnpinVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const RemoveVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const GcVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const FsckVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const EtcDiffVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const MountVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const UnmountVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const HealthRunVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const HealthProveVerb& verb, const Target& target, OpContext& ctx);
+
+}  // namespace hostapp::cli

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the other parts use: saying what happens, steps with a clock, and an end to everything that was started.
+# Expects $work (the quickstart's own folder) and $logs in it.
+
+[ -t 1 ] && terminal=yes || terminal=no
+steps=0
+step_pid=''     # the process group of the step that runs now
+said_why=''     # an end without a reason is a bug of ours, and must look like one
+service_pids=() # what runs beside the story: registry, virtual machine
+
+say() { printf '%s\n' "$*"; }
+chapter() { printf '\n== %s\n' "$*"; }
+
+# One clear line, and the end. The trap tidies up.
+die() {
+  said_why=yes
+  printf 'quickstart: %s\n' "$*" >&2
+  exit 1
+}
+
+# step TEXT COMMAND…: runs the command (a program or a function, with -e) with its output in a log of its own, a clock on the
+# terminal while it lasts, and the end of the log where it fails. What it sets is lost: it is a process of its own.
+step() {
+  local text=$1 begin=$SECONDS status=0
+  shift
+  steps=$((steps + 1))
+  local log
+  log=$(printf '%s/%02d-%s.log' "$logs" "$steps" "$(tr -cs 'a-zA-Z0-9' '-' <<<"$text" | cut -c1-40 | sed 's/-$//')")
+  [ "$terminal" = yes ] || printf '   %s …\n' "$text"
+  set -m # a process group, so that an interrupt ends all of it
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1 </dev/null &
+  step_pid=$!
+  set +m
+  [ "$terminal" = no ] || show_clock "$text" "$log" "$begin"
+  wait "$step_pid" || status=$?
+  step_pid=''
+  local took=$((SECONDS - begin))
+  printf '%s\t%s\n' "$took" "$text" >>"$work/times"
+  if [ "$status" -ne 0 ]; then
+    [ "$terminal" = no ] || printf '\r\033[K'
+    printf ' ✗ %s (%s s)\n' "$text" "$took"
+    tail -n 25 "$log" | sed 's/^/     | /' >&2
+    die "$text: exit status $status; all of its output is in ${log#"$top/"}"
+  fi
+  if [ "$terminal" = yes ]; then printf '\r\033[K'; fi
+  printf ' ✓ %s (%s s)\n' "$text" "$took"
+}
+
+# The line of a running step: a bar, since when, and the last thing that it said. The bar is what the step says of itself ([3/80] or
+# 40%), or else the time it took the last time; a step that nothing is known of has a pointer that goes round.
+show_clock() {
+  local text=$1 log=$2 begin=$3 i=0 last room before percent
+  before=$(awk -F '\t' -v text="$text" '$2 == text {print $1}' "$work/times.before" 2>/dev/null | tail -n 1)
+  while kill -0 "$step_pid" 2>/dev/null; do
+    last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -dc '[:print:]\n' | { grep -v '^[[:space:]]*$' || true; } | tail -n 1)
+    percent=''
+    if [[ $last =~ \[([0-9]+)/([1-9][0-9]*)\] ]]; then
+      percent=$((BASH_REMATCH[1] * 100 / BASH_REMATCH[2]))
+    elif [[ $last =~ ([0-9]{1,3})(\.[0-9]+)?\ ?% ]]; then
+      percent=${BASH_REMATCH[1]}
+    elif [ -n "$before" ] && [ "$before" -gt 0 ]; then
+      percent=$(((SECONDS - begin) * 100 / before))
+    fi
+    room=$((${COLUMNS:-$(tput cols 2>/dev/null || echo 100)} - ${#text} - 36))
+    [ "$room" -gt 10 ] && last=${last:0:room} || last=''
+    printf '\r\033[K   %s %s  %3d s  \033[2m%s\033[0m' "$text" "$(bar "$percent" $((i++)))" $((SECONDS - begin)) "$last"
+    sleep 0.25
+  done
+}
+
+# bar PERCENT TURN: twenty places.
+bar() {
+  local full i line=''
+  if [ -n "$1" ]; then
+    full=$(($1 > 99 ? 19 : $1 / 5))
+    for ((i = 0; i < 20; i++)); do [ "$i" -le "$full" ] && line+='=' || line+='-'; done
+  else
+    for ((i = 0; i < 20; i++)); do [ "$i" -eq $(($2 % 20)) ] && line+='=' || line+='-'; done
+  fi
+  printf '[%s]' "$line"
+}
+
+# Ends what was started, by its process id, whatever the reason that we leave.
+tidy_up() {
+  local status=$? pid
+  trap - EXIT INT TERM HUP
+  case $status in
+    0) ;;
+    130 | 143) printf '\nquickstart: interrupted\n' >&2 ;;
+    *) [ -n "$said_why" ] || printf '\nquickstart: a command failed with exit status %s where none was expected to (bash -x tools/quickstart says which)\n' "$status" >&2 ;;
+  esac
+  [ -z "$step_pid" ] || kill -TERM -- "-$step_pid" 2>/dev/null || true
+  for pid in "${service_pids[@]}"; do end_process "$pid"; done
+  return "$status"
+}
+
+# TERM, five seconds, KILL.
+end_process() {
+  local pid=$1 i
+  kill -TERM "$pid" 2>/dev/null || return 0
+  for ((i = 0; i < 50; i++)); do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -KILL "$pid" 2>/dev/null || true
+}
+
+# wait_until SECONDS WHAT COMMAND…: asks the command until it says yes. The deadline is against the worst; nothing waits for it in
+# the ordinary case.
+wait_until() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@"; do
+    [ "$SECONDS" -lt "$deadline" ] || { echo "$what: not within the time given"; return 1; }
+    sleep 0.5
+  done
+}
+
+# expect DOCUMENT JQ-CONDITION WHAT: the story's assertions, on what the programs themselves say.
+expect() {
+  # One document, exactly: jq by itself finds nothing wrong with an empty file.
+  jq -es "length == 1 and (.[0] | $2)" "$1" >/dev/null || die "$3: expected $2 in ${1#"$top/"}, which has: $(jq -c . "$1" 2>&1 | cut -c1-600)"
+  printf ' ✓ %s\n' "$3"
+}
+
+human() { numfmt --to=iec --suffix=B --format='%.1f' -- "$1" 2>/dev/null || echo "$1 B"; }
