@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reference's transport, opened: a registry, a layout directory, an archive.
+// The one place that knows every transport.
 #pragma once
 
 #include <memory>
@@ -9,11 +9,12 @@
 
 namespace hostapp {
 
-// For reading. No request is made yet. kNotFound: no such directory, archive or tag in it.
+// The image that a reference names, to read: a registry's, a layout directory's or an archive's. `options` matter to
+// registries only. Errors: as the transport's own.
 Result<std::unique_ptr<ImageSource>> OpenSource(const Reference& reference, const RegistryOptions& options,
                                                 OpContext& ctx);
 
-// For writing. Nothing is visible before its PutManifest() and Commit().
+// The same to write. Nothing is visible before ImageDestination::Commit(), except in a registry.
 Result<std::unique_ptr<ImageDestination>> OpenDestination(const Reference& reference, const RegistryOptions& options,
                                                           OpContext& ctx);
 
