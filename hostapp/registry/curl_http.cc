@@ -264,11 +264,8 @@ Error TransportError(CURL* curl, CURLcode code, const char* details, OpContext& 
   }
   if (IsTlsError(code)) return Error(Errc::kUntrusted, StrCat("TLS: ", words, ClockHint(ctx)));
   if (code == CURLE_OPERATION_TIMEDOUT) return Error(Errc::kUnavailable, StrCat("too slow: ", words));
-  if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT || code == CURLE_WEIRD_SERVER_REPLY ||
-      code == CURLE_HTTP2 || code == CURLE_BAD_CONTENT_ENCODING) {
-    const bool again = code == CURLE_HTTP2 || code == CURLE_WEIRD_SERVER_REPLY;
-    return Error(again ? Errc::kUnavailable : Errc::kCorrupt, words);
-  }
+  if (code == CURLE_URL_MALFORMAT) return Error(Errc::kCorrupt, words);
+  // An answer that is no HTTP is most often one that broke off, or somebody between who is not the registry.
   return Error(Errc::kUnavailable, words);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -11,6 +12,21 @@ namespace hostapp {
 namespace {
 
 constexpr uint64_t kMaxSmallBody = uint64_t{64} << 10;
+
+// What the registry is told that a document is. A header: only the four known names get there.
+Result<std::string> ContentTypeOf(const Document& document) {
+  constexpr std::string_view kKnown[] = {media_type::kOciIndex, media_type::kOciManifest, media_type::kDockerList,
+                                         media_type::kDockerManifest};
+  const auto known = [&](std::string_view type) {
+    return std::find(std::begin(kKnown), std::end(kKnown), type) != std::end(kKnown);
+  };
+  ASSIGN_OR_RETURN(const auto parsed, ParseDocument(document));
+  if (known(document.media_type)) return document.media_type;
+  ASSIGN_OR_RETURN(const Json json, ParseJson(document.bytes, "manifest"));
+  ASSIGN_OR_RETURN(const std::optional<std::string> own, JsonCursor(json, "manifest").OptionalStringAt("mediaType"));
+  if (own && known(*own)) return *own;
+  return std::string(std::holds_alternative<Index>(parsed) ? media_type::kOciIndex : media_type::kOciManifest);
+}
 
 class RegistryDestination : public ImageDestination {
  public:
@@ -58,11 +74,12 @@ class RegistryDestination : public ImageDestination {
 
  private:
   Status Put(const Document& document, const std::string& name, OpContext& ctx) {
+    ASSIGN_OR_RETURN(const std::string content_type, ContentTypeOf(document));
     Call call;
     call.method = HttpRequest::Method::kPut;
     call.url = session_->At(StrCat("manifests/", name));
     call.scopes = session_->Scopes("pull,push");
-    call.headers.emplace_back("Content-Type", document.media_type);
+    call.headers.emplace_back("Content-Type", content_type);
     call.text = document.bytes;
     const Answer answer = session_->SendSmall(call, kMaxSmallBody, ctx).answer;
     if (!answer.accepted()) return answer.ToError();

@@ -96,11 +96,7 @@ class Upload {
   Status SendPiece(OpContext& ctx) {
     const uint64_t size = std::min(upload_->chunk_bytes, blob_.size - offset_);
     const Answer answer = Send(HttpRequest::Method::kPatch, upload_->location, size, ctx);
-    if (!answer.accepted()) {
-      // The registry stands elsewhere than we thought: ask it where, and go on there.
-      if (answer.status() == 416) again_ = true;
-      return answer.ToError();
-    }
+    if (!answer.accepted()) return Lost(answer);
     ASSIGN_OR_RETURN(upload_->location, LocationOf(answer));
     offset_ += size;
     return Ok();
@@ -109,7 +105,14 @@ class Upload {
   Status Finish(uint64_t size, OpContext& ctx) {
     const Url url = WithQuery(upload_->location, StrCat("digest=", PercentEncode(blob_.digest.ToString())));
     const Answer answer = Send(HttpRequest::Method::kPut, url, size, ctx);
-    return answer.accepted() ? Ok() : answer.ToError();
+    return answer.accepted() ? Ok() : Lost(answer);
+  }
+
+  // The registry stands elsewhere than we thought (an answer got lost, and libcurl sends a request again where a kept
+  // connection breaks): ask it where, and go on there.
+  Error Lost(const Answer& answer) {
+    if (answer.status() == 404 || answer.status() == 416) again_ = true;
+    return answer.ToError();
   }
 
   Answer Send(HttpRequest::Method method, const Url& url, uint64_t size, OpContext& ctx) {
@@ -168,7 +171,8 @@ Result<bool> BlobExists(Session& session, const Descriptor& blob, OpContext& ctx
   call.method = HttpRequest::Method::kHead;
   call.url = session.At(StrCat("blobs/", blob.digest.ToString()));
   call.scopes = session.Scopes("pull,push");
-  const Answer answer = session.SendSmall(call, 0, ctx).answer;
+  // The length it announces is the blob's; no body follows.
+  const Answer answer = session.SendSmall(call, UINT64_MAX, ctx).answer;
   if (answer.accepted()) return true;
   if (answer.status() == 404) return false;
   return answer.ToError();
