@@ -108,6 +108,21 @@ Outcome RenderPack(const PackResult& result, const Reference& destination) {
           .text = std::move(text)};
 }
 
+Outcome RenderCopy(const CopyReport& report, const Reference& destination) {
+  const std::string digest = report.digest.ToString();
+  std::string text =
+      StrCat("copied to ", Escape(destination.ToString()), "\n", digest, "\n", "sent ", report.blobs_sent, " blobs, ",
+             HumanBytes(report.bytes_sent), "; the other side had ", report.blobs_reused, "\n");
+  return {
+      .document =
+          Json::Object{{"reference", destination.ToString()},
+                       {"digest", digest},
+                       {"manifests", report.manifests},
+                       {"blobs", Json::Object{{"sent", report.blobs_sent}, {"reused", report.blobs_reused}}},
+                       {"bytes", Json::Object{{"downloaded", report.bytes_downloaded}, {"sent", report.bytes_sent}}}},
+      .text = std::move(text)};
+}
+
 Outcome RenderInspect(const InspectedImage& image) {
   return {.document = InspectDocument(image), .text = InspectText(image), .kind = Outcome::Kind::kAnswer};
 }

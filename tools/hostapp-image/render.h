@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hostapp/layer/pack.h"
+#include "hostapp/lifecycle/copy_image.h"
 #include "hostapp/oci/image_config.h"
 #include "hostapp/oci/manifest.h"
 #include "tools/cli/output.h"
@@ -10,6 +11,8 @@
 namespace hostapp::cli {
 
 Outcome RenderPack(const PackResult& result, const Reference& destination);
+
+Outcome RenderCopy(const CopyReport& report, const Reference& destination);
 
 struct InspectedImage {
   Manifest manifest;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/copy_image.h"
 #include "hostapp/lifecycle/open_image.h"
 #include "tools/hostapp-image/render.h"
 
@@ -49,6 +50,11 @@ Result<Outcome> Run(const PackVerb& verb, OpContext& ctx) {
   ASSIGN_OR_RETURN(const PackResult result, Pack(options, *destination, ctx));
   TellDropped(result.dropped, ctx);
   return RenderPack(result, verb.destination);
+}
+
+Result<Outcome> Run(const CopyVerb& verb, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const CopyReport report, CopyImage(verb.source, verb.destination, {}, ctx));
+  return RenderCopy(report, verb.destination);
 }
 
 Result<Outcome> Run(const InspectVerb& verb, OpContext& ctx) {
