@@ -98,12 +98,12 @@ class [[nodiscard]] Result {
 #define HOSTAPP_CONCAT_(a, b) a##b
 #define HOSTAPP_CONCAT(a, b) HOSTAPP_CONCAT_(a, b)
 
-// Returns the error from the calling function, if there is one.
-#define TRY(expression)                                             \
-  do {                                                              \
-    if (auto hostapp_status = (expression); !hostapp_status.ok()) { \
-      return std::move(hostapp_status).error();                     \
-    }                                                               \
+// Every use gets a variable of its own (__COUNTER__): one may stand in a lambda inside another's expression.
+#define HOSTAPP_TRY(status, expression)             \
+  do {                                              \
+    if (auto status = (expression); !status.ok()) { \
+      return std::move(status).error();             \
+    }                                               \
   } while (false)
 
 #define HOSTAPP_ASSIGN_OR_RETURN(result, lhs, expression) \
@@ -111,6 +111,9 @@ class [[nodiscard]] Result {
   if (!result.ok()) return std::move(result).error();     \
   lhs = std::move(result).value()
 
+// Returns the error from the calling function, if there is one.
+#define TRY(...) HOSTAPP_TRY(HOSTAPP_CONCAT(hostapp_status_, __COUNTER__), (__VA_ARGS__))
+
 // ASSIGN_OR_RETURN(auto x, F()): x is F's value, or the calling function returns F's error.
 #define ASSIGN_OR_RETURN(lhs, ...) \
-  HOSTAPP_ASSIGN_OR_RETURN(HOSTAPP_CONCAT(hostapp_result_, __LINE__), lhs, (__VA_ARGS__))
+  HOSTAPP_ASSIGN_OR_RETURN(HOSTAPP_CONCAT(hostapp_result_, __COUNTER__), lhs, (__VA_ARGS__))

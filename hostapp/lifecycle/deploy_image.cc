@@ -46,11 +46,9 @@ Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, c
 
 // Arms it; returns whether it is on trial (not the first one).
 Result<bool> Arm(const Device& device, const Deployment& deployment, int tries, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const DeploymentSerial etc_from, EtcFrom(device));
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
-  TRY(ArmTrial(lock, device.sysroot, deployment, tries, etc_from, device.booted, ctx));
-  ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
-  return stored.ledger.default_deployment.serial != deployment.serial;
+  ASSIGN_OR_RETURN(const DeploymentSerial etc_from, EtcFrom(device));
+  return ArmTrial(lock, device.sysroot, deployment, tries, etc_from, device.booted, ctx);
 }
 
 }  // namespace

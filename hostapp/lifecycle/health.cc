@@ -117,6 +117,7 @@ Status CheckUnits(const HealthOptions& options, HealthReport& report, OpContext&
 
 // The first deployment of a device never was a trial: its first healthy boot proves it.
 Status MarkDefaultIfUnproven(const Device& device, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
   if (!device.Runs(stored.ledger.default_deployment.serial)) return Ok();
   if (device.booted->kernel == bootsel::Kernel::kForeign) return Ok();

@@ -10,7 +10,7 @@
 namespace hostapp {
 namespace {
 
-// Why a deployment must stay, or nothing.
+// Why the boot ledger or the running system needs a deployment, or nothing.
 std::string_view NeededAs(const Device& device, const bootsel::Ledger& ledger, DeploymentSerial serial) {
   if (device.Runs(serial)) return "is running";
   if (serial == ledger.default_deployment.serial) return "is the default";
@@ -20,48 +20,59 @@ std::string_view NeededAs(const Device& device, const bootsel::Ledger& ledger, D
 }
 
 struct Kept {
-  std::set<DeploymentSerial> serials;
+  std::vector<DeploymentSerial> serials;
   std::set<Digest> manifests;
   std::set<HashValue> boot_sets;
 };
 
 struct Garbage {
   Kept kept;
-  std::vector<DeploymentSerial> deployments;
+  std::vector<DeploymentSerial> deployments;  // incomplete ones too
 };
 
 Result<Garbage> FindGarbage(const Device& device, OpContext& ctx) {
   Garbage garbage;
   ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
-  ASSIGN_OR_RETURN(const std::vector<Deployment> deployments, LoadDeployments(device.sysroot, ctx));
-  for (const Deployment& deployment : deployments) {
-    const bool needed = !NeededAs(device, stored.ledger, deployment.serial).empty();
-    if (!needed && !deployment.pinned) {
-      garbage.deployments.push_back(deployment.serial);
+  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> serials, DeploymentFolders(device.sysroot));
+  for (const DeploymentSerial serial : serials) {
+    const bool needed = !NeededAs(device, stored.ledger, serial).empty();
+    const bool pinned = HasMark(device.sysroot, serial, Mark::kPinned) && IsComplete(device.sysroot, serial);
+    if (!needed && !pinned) {
+      garbage.deployments.push_back(serial);
       continue;
     }
-    garbage.kept.serials.insert(deployment.serial);
+    // One whose record cannot be read may be the one that boots, and what it needs is not known: nothing is collected.
+    ASSIGN_OR_RETURN(
+        const Deployment deployment,
+        LoadDeployment(device.sysroot, serial).While("nothing was removed, for what is needed is not known"));
+    garbage.kept.serials.push_back(serial);
     garbage.kept.manifests.insert(deployment.manifest_digest);
     garbage.kept.boot_sets.insert(deployment.boot_set);
   }
-  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> incomplete, IncompleteDeployments(device.sysroot));
-  garbage.deployments.insert(garbage.deployments.end(), incomplete.begin(), incomplete.end());
+  TRY(ctx.cancel.Check());
   return garbage;
 }
 
-// One whose record cannot be read may still be the one that boots: then nothing is collected.
-Status CheckAllReadable(const Device& device, const Garbage& garbage) {
-  ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
-  for (const DeploymentSerial serial :
-       {stored.ledger.default_deployment.serial, stored.ledger.previous.serial, stored.ledger.trial.serial}) {
-    if (serial == bootsel::kNoSerial || garbage.kept.serials.contains(serial)) continue;
-    if (Exists(device.sysroot.deployments(), StrCat(serial, "/deployment.json"))) {
-      return Error(Errc::kCorrupt, StrCat("deployment ", serial,
-                                          " is named by the boot ledger but cannot be read; nothing was removed; run: "
-                                          "hostapp fsck"));
+// What an interrupted ReplaceFile() left beside the records that stay. Under the ledger's lock: nobody writes one now.
+Status RemoveUnfinishedRecords(const Device& device, const Kept& kept, OpContext& ctx) {
+  TRY(RemoveFile(device.sysroot.hostapp(), StrCat(".", kLedgerName, ".new"), ctx.sys));
+  for (const DeploymentSerial serial : kept.serials) {
+    for (const std::string_view name : {"deployment.json", "good", "pinned"}) {
+      TRY(RemoveFile(device.sysroot.deployments(), StrCat(serial, "/.", name, ".new"), ctx.sys));
     }
   }
   return Ok();
+}
+
+// Under the ledger's lock: what is needed must not change between looking and deciding. Removing whole trees takes
+// seconds, and mark-good waits for that lock: here they only cease to be deployments.
+Result<Garbage> DecideGarbage(const Device& device, PruneMode mode, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const LedgerLock ledger_lock, LedgerLock::Acquire(device.sysroot, ctx));
+  ASSIGN_OR_RETURN(Garbage garbage, FindGarbage(device, ctx));
+  if (mode == PruneMode::kDryRun) return garbage;
+  for (const DeploymentSerial serial : garbage.deployments) TRY(RetireDeployment(device.sysroot, serial, ctx));
+  TRY(RemoveUnfinishedRecords(device, garbage.kept, ctx));
+  return garbage;
 }
 
 Status CollectBootSets(const StoreLock& lock, const Device& device, const Kept& kept, PruneMode mode,
@@ -74,44 +85,51 @@ Status CollectBootSets(const StoreLock& lock, const Device& device, const Kept& 
                                                                       : RemoveBootSet(lock, device.sysroot, set, ctx));
     report.bytes += bytes;
   }
+  ASSIGN_OR_RETURN(const uint64_t unfinished, CollectUnfinishedBootSets(lock, device.sysroot, mode, ctx));
+  report.bytes += unfinished;
   return Ok();
+}
+
+Error NoSuch(DeploymentSerial serial) {
+  return Error(Errc::kNotFound, StrCat("deployment ", serial, ": there is none"));
 }
 
 }  // namespace
 
 Status Pin(const Device& device, DeploymentSerial serial, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   TRY(LoadDeployment(device.sysroot, serial).status());
   return SetMark(device.sysroot, serial, Mark::kPinned, ctx);
 }
 
 Status Unpin(const Device& device, DeploymentSerial serial, OpContext& ctx) {
-  TRY(LoadDeployment(device.sysroot, serial).status());
+  ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
+  if (!IsComplete(device.sysroot, serial)) return NoSuch(serial);
   return ClearMark(device.sysroot, serial, Mark::kPinned, ctx);
 }
 
 Status Remove(const Device& device, DeploymentSerial serial, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
-  ASSIGN_OR_RETURN(const LedgerLock ledger_lock, LedgerLock::Acquire(device.sysroot, ctx));
-  ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
-  TRY(LoadDeployment(device.sysroot, serial).status());
-  const std::string_view needed = NeededAs(device, stored.ledger, serial);
-  if (!needed.empty()) return Error(Errc::kBusy, StrCat("deployment ", serial, " ", needed, " and cannot be removed"));
+  {
+    ASSIGN_OR_RETURN(const LedgerLock ledger_lock, LedgerLock::Acquire(device.sysroot, ctx));
+    ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
+    // One that cannot be read may be removed as well.
+    if (!IsComplete(device.sysroot, serial)) return NoSuch(serial);
+    const std::string_view needed = NeededAs(device, stored.ledger, serial);
+    if (!needed.empty())
+      return Error(Errc::kBusy, StrCat("deployment ", serial, " ", needed, " and cannot be removed"));
+    TRY(RetireDeployment(device.sysroot, serial, ctx));
+  }
   return RemoveDeployment(lock, device.sysroot, serial, ctx);
 }
 
 Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
-  // What is needed must not change between looking and removing: a rollback waits for these milliseconds.
+  ASSIGN_OR_RETURN(const Garbage garbage, DecideGarbage(device, mode, ctx));
   GarbageReport report;
-  Garbage garbage;
-  {
-    ASSIGN_OR_RETURN(const LedgerLock ledger_lock, LedgerLock::Acquire(device.sysroot, ctx));
-    ASSIGN_OR_RETURN(garbage, FindGarbage(device, ctx));
-    TRY(CheckAllReadable(device, garbage));
-    for (const DeploymentSerial serial : garbage.deployments) {
-      if (mode == PruneMode::kRemove) TRY(RemoveDeployment(lock, device.sysroot, serial, ctx));
-      report.deployments.push_back(serial);
-    }
+  for (const DeploymentSerial serial : garbage.deployments) {
+    if (mode == PruneMode::kRemove) TRY(RemoveDeployment(lock, device.sysroot, serial, ctx));
+    report.deployments.push_back(serial);
   }
   TRY(CollectBootSets(lock, device, garbage.kept, mode, report, ctx));
   ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));

@@ -26,7 +26,7 @@ Status CheckOwnKernel(const Device& device) {
 Result<DeploymentSerial> MarkGood(const Device& device, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   DeploymentSerial serial = 0;
-  const auto change = [&](bootsel::Ledger& ledger) -> Status {
+  const auto promote = [&](bootsel::Ledger& ledger) -> Status {
     TRY(CheckTrialRuns(device, ledger));
     TRY(CheckOwnKernel(device));
     serial = ledger.trial.serial;
@@ -34,7 +34,7 @@ Result<DeploymentSerial> MarkGood(const Device& device, OpContext& ctx) {
     bootsel::PromoteTrial(ledger);
     return Ok();
   };
-  TRY(ChangeLedger(lock, device.sysroot, ctx, change));
+  TRY(ChangeLedger(lock, device.sysroot, ctx, promote));
   return serial;
 }
 
@@ -42,13 +42,15 @@ Result<DeploymentSerial> MarkFailed(const Device& device, bootsel::Cause cause, 
                                     OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   DeploymentSerial serial = 0;
-  const auto change = [&](bootsel::Ledger& ledger) -> Status {
+  const auto fail = [&](bootsel::Ledger& ledger) -> Status {
     TRY(CheckTrialRuns(device, ledger));
     serial = ledger.trial.serial;
+    // Left by a mark-good that was cut short: what has failed must not boot as a proven one when the ledger is lost.
+    TRY(ClearMark(device.sysroot, serial, Mark::kGood, ctx));
     bootsel::FailTrial(ledger, cause, reason, PlausibleNow(ctx.clock));
     return Ok();
   };
-  TRY(ChangeLedger(lock, device.sysroot, ctx, change));
+  TRY(ChangeLedger(lock, device.sysroot, ctx, fail));
   return serial;
 }
 

@@ -16,11 +16,13 @@ Result<bootsel::Ledger> LedgerFromProven(const Device& device, OpContext& ctx) {
   if (proven.empty()) {
     return Error(Errc::kCorrupt, "making the boot ledger again: no deployment here was ever marked good");
   }
+  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> folders, DeploymentFolders(device.sysroot));
   std::stable_sort(proven.begin(), proven.end(), [&](const Deployment& a, const Deployment& b) {
     const auto rank = [&](const Deployment& d) { return std::pair(device.Runs(d.serial), d.serial); };
     return rank(a) > rank(b);
   });
   bootsel::Ledger ledger;
+  ledger.distrusted_up_to = folders.empty() ? bootsel::kNoSerial : folders.back();
   ledger.default_deployment = Name(proven[0]);
   if (proven.size() > 1) ledger.previous = Name(proven[1]);
   return ledger;
@@ -39,7 +41,14 @@ Status RemakeIfLost(const Device& device, const LedgerLock& lock, ReconcileRepor
 
 void SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
   const bootsel::Trial trial = ledger.trial;
-  if (trial.serial == bootsel::kNoSerial || device.Runs(trial.serial)) return;
+  if (trial.serial == bootsel::kNoSerial) return;
+  if (HasMark(device.sysroot, trial.serial, Mark::kGood)) {
+    bootsel::PromoteTrial(ledger);
+    report.settled.push_back(
+        StrCat("deployment ", trial.serial, " had been marked good when that was interrupted; it is the default now"));
+    return;
+  }
+  if (device.Runs(trial.serial)) return;
   if (trial.tries_left == 0) {
     bootsel::FailTrial(ledger, bootsel::Cause::kNoTriesLeft, "", PlausibleNow(ctx.clock));
     report.settled.push_back(StrCat("deployment ", trial.serial, " used up its tries without being marked good"));
@@ -48,13 +57,18 @@ void SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport&
 
 Status SettleBoot(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
   if (!device.booted) return Ok();
-  ASSIGN_OR_RETURN(const Deployment running, LoadDeployment(device.sysroot, device.booted->serial));
-  const bootsel::Ledger before = ledger;
-  bootsel::ReachUserSpace(ledger, running.serial, LedgerDigest(running.boot_set), device.booted->reason,
-                          PlausibleNow(ctx.clock));
-  if (ledger.default_deployment.serial != before.default_deployment.serial) {
-    report.settled.push_back(StrCat("deployment ", before.default_deployment.serial,
-                                    " did not reach user space; deployment ", running.serial, " is the default now"));
+  const Booted& booted = *device.booted;
+  bootsel::Digest boot_set;
+  // Read only where it is used: a damaged deployment.json of the running default must not keep its attempts counting.
+  if (booted.reason == bootsel::Reason::kDefaultGaveWay) {
+    ASSIGN_OR_RETURN(const Deployment running, LoadDeployment(device.sysroot, booted.serial));
+    boot_set = LedgerDigest(running.boot_set);
+  }
+  const DeploymentSerial before = ledger.default_deployment.serial;
+  bootsel::ReachUserSpace(ledger, booted.serial, boot_set, booted.reason, PlausibleNow(ctx.clock));
+  if (ledger.default_deployment.serial != before) {
+    report.settled.push_back(
+        StrCat("deployment ", before, " did not reach user space; deployment ", booted.serial, " is the default now"));
   }
   return Ok();
 }

@@ -2,6 +2,7 @@
 #include "hostapp/lifecycle/rollback.h"
 
 #include "hostapp/base/clock.h"
+#include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 
 namespace hostapp {
@@ -21,9 +22,10 @@ void MakeDefault(bootsel::Ledger& ledger, const bootsel::NamedDeployment& next) 
   ledger.previous = ledger.default_deployment;
   ledger.default_deployment = next;
   ledger.default_attempts = 0;
+  ledger.foreign_boots = 0;
 }
 
-Status GoBack(bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
+Status GoBack(const Device& device, bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
   if (HasTrial(ledger)) {
     EndTrial(ledger, report, ctx);
     return Ok();
@@ -31,17 +33,51 @@ Status GoBack(bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
   if (ledger.previous.serial == bootsel::kNoSerial) {
     return Error(Errc::kNotFound, "there is no previous deployment to go back to");
   }
+  // What is not there, or cannot be read, must not become what boots.
+  TRY(LoadDeployment(device.sysroot, ledger.previous.serial).status());
   MakeDefault(ledger, bootsel::NamedDeployment(ledger.previous));
   report.serial = ledger.default_deployment.serial;
   return Ok();
 }
 
-Status GoTo(bootsel::Ledger& ledger, const Deployment& target, RollbackReport& report, OpContext& ctx) {
-  if (HasTrial(ledger) && ledger.trial.serial != target.serial) EndTrial(ledger, report, ctx);
+// The changes to /etc are copied again when a trial is armed again: the helper does so where it finds no folder of
+// them.
+Status ForgetEtcChanges(const Device& device, DeploymentSerial serial, OpContext& ctx) {
+  if (device.Runs(serial)) return Ok();  // its /etc is in use
+  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(device.sysroot, serial, ctx));
+  if (!Exists(dir.get(), "etc")) return Ok();
+  ASSIGN_OR_RETURN(const UniqueFd tmp, OpenDir(device.sysroot.root(), kTmpDir, ctx.sys));
+  const std::string old = StrCat("old-etc-", serial);
+  TRY(RemoveTree(tmp.get(), old, ctx.sys));
+  // In one step: half of the changes must never look like all of them.
+  TRY(Rename(dir.get(), "etc", tmp.get(), old, ctx.sys));
+  TRY(SyncDir(dir.get(), ctx.sys));
+  return RemoveTree(tmp.get(), old, ctx.sys);
+}
+
+Status TryAgain(const Device& device, bootsel::Ledger& ledger, const Deployment& target, OpContext& ctx) {
+  TRY(CheckNoTrialRuns(ledger, device.booted));
+  TRY(ForgetEtcChanges(device, target.serial, ctx));
+  StartTrial(ledger, target, kDefaultTries, device.booted ? device.booted->serial : ledger.default_deployment.serial);
+  return Ok();
+}
+
+Status GoTo(const Device& device, bootsel::Ledger& ledger, const Deployment& target, RollbackReport& report,
+            OpContext& ctx) {
+  report.serial = target.serial;
+  const bool is_trial = ledger.trial.serial == target.serial;
+  if (is_trial && target.good) {  // a mark-good that was cut short
+    bootsel::PromoteTrial(ledger);
+    return Ok();
+  }
+  if (HasTrial(ledger) && !is_trial) {
+    EndTrial(ledger, report, ctx);
+    report.serial = target.serial;
+  }
   const bool is_default = ledger.default_deployment.serial == target.serial;
   report.on_trial = !target.good && !is_default;
-  if (target.good) MakeDefault(ledger, Name(target));
-  report.serial = target.serial;
+  if (report.on_trial) return TryAgain(device, ledger, target, ctx);
+  MakeDefault(ledger, Name(target));
   return Ok();
 }
 
@@ -51,15 +87,13 @@ Result<RollbackReport> Rollback(const Device& device, std::optional<DeploymentSe
   RollbackReport report;
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   if (!to) {
-    TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) { return GoBack(ledger, report, ctx); }));
+    TRY(ChangeLedger(lock, device.sysroot, ctx,
+                     [&](bootsel::Ledger& ledger) { return GoBack(device, ledger, report, ctx); }));
     return report;
   }
   ASSIGN_OR_RETURN(const Deployment target, LoadDeployment(device.sysroot, *to));
   TRY(ChangeLedger(lock, device.sysroot, ctx,
-                   [&](bootsel::Ledger& ledger) { return GoTo(ledger, target, report, ctx); }));
-  if (!report.on_trial) return report;
-  const DeploymentSerial etc_from = device.booted ? device.booted->serial : 0;
-  TRY(ArmTrial(lock, device.sysroot, target, kDefaultTries, etc_from, device.booted, ctx));
+                   [&](bootsel::Ledger& ledger) { return GoTo(device, ledger, target, report, ctx); }));
   return report;
 }
 

@@ -14,8 +14,9 @@ struct RollbackReport {
 };
 
 // Without `to`: a trial, waiting or running, is ended and the default stays; otherwise `previous` becomes the default.
-// With `to`: that deployment becomes the default, or a trial if it was never marked good. The ledger is the commit
-// point. kNotFound: nothing to go back to, or no such deployment. Touches neither store nor deployments.
+// With `to`: that deployment becomes the default, or a trial if it was never marked good, with its changes to /etc
+// copied anew at its next boot. The ledger is the commit point: one write. kNotFound: nothing to go back to, or no such
+// deployment; kBusy: it is the trial that is running. Does not touch the store.
 Result<RollbackReport> Rollback(const Device& device, std::optional<DeploymentSerial> to, OpContext& ctx);
 
 }  // namespace hostapp

@@ -54,8 +54,13 @@ Result<StatusReport> GetStatus(const Device& device, OpContext& ctx) {
   report.next_boot = next.action == bootsel::Action::kNothingBootable ? bootsel::kNoSerial : next.serial;
   report.next_reason = next.reason;
   for (const Deployment& deployment : deployments) {
-    ASSIGN_OR_RETURN(const DeploymentSize size, MeasureDeployment(device.sysroot, deployment.serial, ctx));
-    report.deployments.push_back({deployment, StateOf(deployment, stored.ledger), size});
+    const Result<DeploymentSize> size = MeasureDeployment(device.sysroot, deployment.serial, ctx);
+    if (!size.ok() && size.error().code() == Errc::kCancelled) return size.error();
+    // A gc has just taken it: no lock is held here.
+    if (!size.ok() && !IsComplete(device.sysroot, deployment.serial)) continue;
+    if (!size.ok()) report.warnings.push_back(StrCat(size.error().message(), "; run: hostapp fsck"));
+    report.deployments.push_back(
+        {deployment, StateOf(deployment, stored.ledger), size.ok() ? *size : DeploymentSize{}});
   }
   std::reverse(report.deployments.begin(), report.deployments.end());
   Warn(stored, device.booted, report);

@@ -8,6 +8,16 @@
 
 namespace hostapp::initramfs {
 
+// glibc's strerror() brings in translations and may allocate; musl's does neither.
+inline std::string_view ErrnoText(int error) {
+#ifdef __GLIBC__
+  const char* text = strerrordesc_np(error);
+#else
+  const char* text = strerror(error);
+#endif
+  return text != nullptr ? text : "unknown error";
+}
+
 class Problem {
  public:
   // Both return false, so that `return why.Is(…)` reads as the refusal it is.
@@ -21,7 +31,7 @@ class Problem {
   template <typename... Parts>
   bool IsErrno(int error, const Parts&... parts) {
     Is(parts...);
-    text_.Append(": ").Append(strerrordesc_np(error) != nullptr ? strerrordesc_np(error) : "unknown error");
+    text_.Append(": ").Append(ErrnoText(error));
     return false;
   }
   std::string_view text() const { return text_.view(); }

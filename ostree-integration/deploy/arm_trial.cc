@@ -26,25 +26,33 @@ Status CheckNoTrialRuns(const bootsel::Ledger& ledger, const std::optional<Boote
                       "mark-good, mark-failed or rollback"));
 }
 
-Status ArmTrial(const LedgerLock& lock, const Sysroot& sysroot, const Deployment& deployment, int tries,
-                DeploymentSerial etc_from, const std::optional<Booted>& booted, OpContext& ctx) {
+void StartTrial(bootsel::Ledger& ledger, const Deployment& deployment, int tries, DeploymentSerial etc_from) {
+  bootsel::Trial trial;
+  static_cast<bootsel::NamedDeployment&>(trial) = Name(deployment);
+  trial.manifest = LedgerManifest(deployment.manifest_digest);
+  trial.etc_from = etc_from;
+  trial.tries_left = static_cast<uint8_t>(tries);
+  ledger.trial = trial;
+}
+
+Result<bool> ArmTrial(const LedgerLock& lock, const Sysroot& sysroot, const Deployment& deployment, int tries,
+                      DeploymentSerial etc_from, const std::optional<Booted>& booted, OpContext& ctx) {
   if (tries < 1 || tries > bootsel::kMaxTries) {
     return Error(Errc::kInvalid, StrCat("a trial has 1 to ", int{bootsel::kMaxTries}, " tries, not ", tries));
   }
-  return ChangeLedger(lock, sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {
+  bool on_trial = true;
+  const auto arm = [&](bootsel::Ledger& ledger) -> Status {
     if (ledger.default_deployment.serial == bootsel::kNoSerial) {
       ledger.default_deployment = Name(deployment);
+      on_trial = false;
       return Ok();
     }
     TRY(CheckNoTrialRuns(ledger, booted));
-    bootsel::Trial trial;
-    static_cast<bootsel::NamedDeployment&>(trial) = Name(deployment);
-    trial.manifest = LedgerManifest(deployment.manifest_digest);
-    trial.etc_from = etc_from;
-    trial.tries_left = static_cast<uint8_t>(tries);
-    ledger.trial = trial;
+    StartTrial(ledger, deployment, tries, etc_from);
     return Ok();
-  });
+  };
+  TRY(ChangeLedger(lock, sysroot, ctx, arm));
+  return on_trial;
 }
 
 }  // namespace hostapp

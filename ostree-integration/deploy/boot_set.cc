@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
@@ -16,8 +17,24 @@ namespace {
 constexpr size_t kChunk = size_t{256} << 10;
 constexpr const char* kSumsName = "SHA256SUMS";
 constexpr uint64_t kMaxSumsBytes = 1 << 20;
+// What a set takes besides the bytes of its files: folders, SHA256SUMS, and the unused end of each file's last block.
+constexpr uint64_t kFoldersAndSums = 4;
+constexpr uint64_t kMostBlockBytes = 4096;
 
 std::string SetPath(const HashValue& digest) { return StrCat(kBootSetsDir, "/", digest.Hex()); }
+std::string UnfinishedName(const HashValue& digest) { return StrCat(".", digest.Hex(), ".new"); }
+
+std::optional<HashValue> DigestOfName(std::string_view name) {
+  const auto bytes = HexDecode(name);
+  if (!bytes || bytes->size() != HashSize(HashAlgorithm::kSha256)) return std::nullopt;
+  HashValue value;
+  std::copy(bytes->begin(), bytes->end(), value.bytes.begin());
+  return value;
+}
+
+bool IsUnfinished(std::string_view name) {
+  return name.starts_with('.') && name.ends_with(".new") && DigestOfName(name.substr(1, name.size() - 5)).has_value();
+}
 
 // Calls `use` with each piece of the file from its start.
 template <typename Use>
@@ -78,7 +95,10 @@ Result<std::vector<SumsLine>> ParseSums(std::string_view text) {
     if (line.empty()) continue;
     const bool framed = line.size() > 66 && line.substr(64, 2) == "  " && HexDecode(line.substr(0, 64)).has_value();
     const std::string_view name = framed ? line.substr(66) : std::string_view();
-    if (!framed || name.starts_with('/') || name.find("..") != std::string_view::npos) {
+    const std::vector<std::string_view> parts = Split(name, '/');
+    const bool leaves = std::any_of(parts.begin(), parts.end(),
+                                    [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
+    if (!framed || leaves) {
       return Error(Errc::kCorrupt, StrCat(kSumsName, ": the line \"", Escape(line), "\" is not \"<sha256>  <name>\""));
     }
     lines.push_back({std::string(line.substr(0, 64)), std::string(name)});
@@ -101,11 +121,12 @@ Status WriteSet(int set_dir, const ImageStore& store, const std::string& commit,
 
 Status CheckBootSpace(const Sysroot& sysroot, const BootSet& set, OpContext& ctx) {
   ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(sysroot.boot(), ctx.sys));
-  const uint64_t inodes = set.files.size() + 4;
-  if (free.bytes >= set.bytes && free.inodes >= inodes) return Ok();
+  const uint64_t inodes = set.files.size() + kFoldersAndSums;
+  const uint64_t bytes = set.bytes + inodes * kMostBlockBytes;
+  if (free.bytes >= bytes && free.inodes >= inodes) return Ok();
   return Error(Errc::kNoSpace, StrCat("the boot file system ", Escape(sysroot.paths().boot), " has ", free.bytes,
-                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", set.bytes,
-                                      " and ", inodes, "; make room with: hostapp gc"));
+                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", bytes, " and ",
+                                      inodes, "; make room with: hostapp gc"));
 }
 
 Result<uint64_t> BytesBelow(int dir, const std::string& path) {
@@ -161,23 +182,29 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
 Status StageBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot, const ImageStore& store,
                     const std::string& commit, const BootSet& set, OpContext& ctx) {
   const HashValue digest = set.digest();
-  if (HasBootSet(sysroot, digest)) return CheckBootSet(sysroot, digest);
-  TRY(CheckBootSpace(sysroot, set, ctx));
   ASSIGN_OR_RETURN(const UniqueFd sets, MakeDirs(sysroot.boot(), kBootSetsDir, 0755, ctx.sys));
-  const std::string unfinished = StrCat(".", digest.Hex(), ".new");
+  if (HasBootSet(sysroot, digest)) {
+    // It may be there since a moment ago, by a run that was interrupted before the name was durable.
+    TRY(SyncDir(sets.get(), ctx.sys));
+    TRY(SyncFilesystem(sets.get(), ctx.sys));
+    return CheckBootSet(sysroot, digest);
+  }
+  TRY(CheckBootSpace(sysroot, set, ctx));
+  const std::string unfinished = UnfinishedName(digest);
   TRY(RemoveTree(sets.get(), unfinished, ctx.sys));
   // Without a SHA256SUMS it is no set: a power cut that kept the folder's new name and lost its content.
   TRY(RemoveTree(sets.get(), digest.Hex(), ctx.sys));
   ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(sets.get(), unfinished, 0755, ctx.sys));
   Status status = WriteSet(dir.get(), store, commit, set, ctx);
   if (status.ok()) status = Rename(sets.get(), unfinished, sets.get(), digest.Hex(), ctx.sys);
-  if (!status.ok()) {
-    (void)RemoveTree(sets.get(), unfinished, ctx.sys);
-    return std::move(status).While("writing the boot set ", digest.Hex().substr(0, 12));
-  }
-  TRY(SyncDir(sets.get(), ctx.sys));
-  TRY(SyncFilesystem(sets.get(), ctx.sys));
-  return CheckBootSet(sysroot, digest);
+  if (status.ok()) status = SyncDir(sets.get(), ctx.sys);
+  if (status.ok()) status = SyncFilesystem(sets.get(), ctx.sys);
+  if (status.ok()) status = CheckBootSet(sysroot, digest);
+  if (status.ok()) return Ok();
+  // Nothing refers to it yet, and what a sync did not take must not be found and believed by the next run.
+  (void)RemoveTree(sets.get(), unfinished, ctx.sys);
+  (void)RemoveTree(sets.get(), digest.Hex(), ctx.sys);
+  return std::move(status).While("writing the boot set ", digest.Hex().substr(0, 12));
 }
 
 Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot) {
@@ -185,11 +212,7 @@ Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot) {
   if (!Exists(sysroot.boot(), kBootSetsDir)) return sets;
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(sysroot.boot(), kBootSetsDir));
   for (const std::string& name : names) {
-    const auto bytes = HexDecode(name);
-    if (!bytes || bytes->size() != HashSize(HashAlgorithm::kSha256)) continue;
-    HashValue value;
-    std::copy(bytes->begin(), bytes->end(), value.bytes.begin());
-    sets.push_back(value);
+    if (const auto digest = DigestOfName(name)) sets.push_back(*digest);
   }
   return sets;
 }
@@ -200,10 +223,26 @@ Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest) {
 
 Result<uint64_t> RemoveBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot, const HashValue& digest,
                                OpContext& ctx) {
+  if (!Exists(sysroot.boot(), SetPath(digest))) return uint64_t{0};
   ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, digest));
   ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
   TRY(RemoveTree(sets.get(), digest.Hex(), ctx.sys));
   TRY(SyncDir(sets.get(), ctx.sys));
+  return bytes;
+}
+
+Result<uint64_t> CollectUnfinishedBootSets(const StoreLock& /*lock*/, const Sysroot& sysroot, PruneMode mode,
+                                           OpContext& ctx) {
+  uint64_t bytes = 0;
+  if (!Exists(sysroot.boot(), kBootSetsDir)) return bytes;
+  ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(sets.get(), "."));
+  for (const std::string& name : names) {
+    if (!IsUnfinished(name)) continue;
+    ASSIGN_OR_RETURN(const uint64_t below, BytesBelow(sets.get(), name));
+    bytes += below;
+    if (mode == PruneMode::kRemove) TRY(RemoveTree(sets.get(), name, ctx.sys));
+  }
   return bytes;
 }
 

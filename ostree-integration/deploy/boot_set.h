@@ -12,6 +12,7 @@
 
 #include "ostree-integration/deploy/sysroot.h"
 #include "ostree-integration/store/image_store.h"
+#include "ostree-integration/store/prune.h"
 
 namespace hostapp {
 
@@ -34,13 +35,15 @@ struct BootSet {
 // Finds the image's one kernel and its initramfs and hashes them:
 // usr/lib/modules/<version>/{vmlinuz,initramfs.img}, or boot/{vmlinuz,initrd.img}-<version>; device trees from
 // usr/lib/modules/<version>/dtb. kCorrupt, with the rule: no kernel, several kernels, no initramfs, a kernel that is
-// neither a Linux x86 boot image nor a PE image, or one for another machine.
+// neither a Linux x86 boot image nor a PE image, one for another machine, a device tree whose name not every boot file
+// system can hold.
 Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx);
 
 bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
 
 // Copies the set to the boot file system, reads it back past the page cache and compares; durable. A set that is there
-// already is checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first byte.
+// already is made durable and checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first
+// byte. A crash leaves at most an unfinished set under a name of its own; on an error nothing is left.
 Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
                     const BootSet& set, OpContext& ctx);
 
@@ -52,7 +55,11 @@ Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot);
 
 Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
 
-// Returns the bytes freed. Durable.
+// What a crash left of sets that never got their name: the bytes, and gone with kRemove.
+Result<uint64_t> CollectUnfinishedBootSets(const StoreLock& lock, const Sysroot& sysroot, PruneMode mode,
+                                           OpContext& ctx);
+
+// Returns the bytes freed; ok when there is no such set. Durable.
 Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
 
 // Bytes of the largest set: what the next one is planned with, before its image has been fetched.

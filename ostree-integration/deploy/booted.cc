@@ -40,6 +40,13 @@ Result<Enum> ParseName(const Fields& fields, std::string_view key, Enum last, Na
   return Wrong(key, text);
 }
 
+Result<bool> ParseYesNo(const Fields& fields, std::string_view key) {
+  const auto found = fields.find(key);
+  const std::string_view text = found == fields.end() ? std::string_view() : found->second;
+  if (text != "yes" && text != "no") return Wrong(key, text);
+  return text == "yes";
+}
+
 Result<Booted> ParseBooted(std::string_view text) {
   const Fields fields = ParseFields(text);
   Booted booted;
@@ -51,8 +58,7 @@ Result<Booted> ParseBooted(std::string_view text) {
   booted.serial = *number;
   ASSIGN_OR_RETURN(booted.reason, ParseName(fields, "reason", bootsel::Reason::kDefaultGaveWay, bootsel::ReasonName));
   ASSIGN_OR_RETURN(booted.kernel, ParseName(fields, "kernel", bootsel::Kernel::kForeign, bootsel::KernelName));
-  const auto writable = fields.find("ledger-writable");
-  booted.ledger_writable = writable == fields.end() || writable->second != "no";
+  ASSIGN_OR_RETURN(booted.ledger_writable, ParseYesNo(fields, "ledger-writable"));
   return booted;
 }
 

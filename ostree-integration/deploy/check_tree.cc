@@ -23,6 +23,8 @@ struct Walk {
   std::vector<TreeProblem> problems;
 };
 
+constexpr const char* kUnfinished = ".hostapp-repair";
+
 std::string Below(const std::string& dir, const std::string& name) {
   return dir.empty() ? name : StrCat(dir, "/", name);
 }
@@ -66,7 +68,7 @@ Result<std::string> FileProblem(Walk& walk, int dir, const std::string& path, co
 
 Status RelinkFile(Walk& walk, int dir, const std::string& path, const TreeEntry& entry) {
   ASSIGN_OR_RETURN(const UniqueFd object, OpenFile(walk.store, walk.commit, path));
-  const std::string unfinished = ".hostapp-repair";
+  const std::string unfinished = kUnfinished;
   TRY(RemoveFile(dir, unfinished, walk.ctx.sys));
   const int linked = walk.ctx.sys.LinkAt(AT_FDCWD, StrCat("/proc/self/fd/", object.get()).c_str(), dir,
                                          unfinished.c_str(), AT_SYMLINK_FOLLOW);
@@ -144,6 +146,7 @@ Status CheckDir(Walk& walk, int dir, const std::string& path) {
   TRY(walk.ctx.cancel.Check());
   ASSIGN_OR_RETURN(const std::vector<TreeEntry> entries, ListTree(walk.store, walk.commit, path));
   for (const TreeEntry& entry : entries) TRY(CheckEntry(walk, dir, Below(path, entry.name), entry));
+  if (walk.repair == TreeRepair::kYes) TRY(RemoveFile(dir, kUnfinished, walk.ctx.sys));  // an interrupted repair's
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, "."));
   NoteStrangers(walk, path, names, entries);
   return Ok();

@@ -14,8 +14,6 @@ Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const 
                          OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir,
                    MakeDirs(sysroot.deployments(), std::to_string(deployment.serial), 0755, ctx.sys));
-  ASSIGN_OR_RETURN(const UniqueFd upper, MakeDirs(dir.get(), "etc/upper", 0755, ctx.sys));
-  ASSIGN_OR_RETURN(const UniqueFd work, MakeDirs(dir.get(), "etc/work", 0755, ctx.sys));
   TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx).While("checking out ", deployment.commit));
   TRY(SyncFilesystem(dir.get(), ctx.sys));
   TRY(SyncDir(sysroot.deployments(), ctx.sys));
@@ -33,7 +31,7 @@ Result<DeploymentSerial> NextSerial(const Sysroot& sysroot) {
   if (const Result<StoredLedger> stored = ReadLedger(sysroot); stored.ok()) {
     const bootsel::Ledger& ledger = stored->ledger;
     highest = std::max({highest, ledger.default_deployment.serial, ledger.previous.serial, ledger.trial.serial,
-                        ledger.last_failure.serial});
+                        ledger.last_failure.serial, ledger.distrusted_up_to});
   }
   return highest + 1;
 }
@@ -52,7 +50,7 @@ Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroo
                               .created = ctx.clock.UnixSeconds()};
   TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
   if (Status filled = FillDeploymentDir(sysroot, store, deployment, ctx); !filled.ok()) {
-    (void)RemoveTree(sysroot.deployments(), std::to_string(serial), ctx.sys);
+    (void)RemoveDeployment(lock, sysroot, serial, ctx);
     return std::move(filled).While("making deployment ", serial).error();
   }
   return deployment;

@@ -20,7 +20,8 @@ struct NewDeployment {
 Result<DeploymentSerial> NextSerial(const Sysroot& sysroot);
 
 // Checks the tree out, stages the boot set, makes both durable, and writes deployment.json last: the commit point. A
-// crash before leaves an incomplete folder and perhaps a boot set, which gc removes. On an error they are removed here.
+// crash before leaves an incomplete folder and perhaps a boot set, which gc removes. On an error the folder is removed
+// here. Its etc/ is the helper's: made with the first boot, and what is there by then counts as complete.
 Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
                                     const NewDeployment& wanted, OpContext& ctx);
 

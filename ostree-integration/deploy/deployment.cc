@@ -43,6 +43,13 @@ Result<Digest> DigestAt(const JsonCursor& json, std::string_view key) {
   return Digest::Parse(text).While(json.path(), ".", key);
 }
 
+// A SHA-256 without its name: what OSTree writes, and the name of a boot set's folder.
+Result<HashValue> Sha256At(const JsonCursor& json, std::string_view key) {
+  ASSIGN_OR_RETURN(const std::string text, json.StringAt(key));
+  ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(StrCat("sha256:", text)).While(json.path(), ".", key));
+  return digest.value();
+}
+
 Result<int64_t> TimeAt(const JsonCursor& json, std::string_view key) {
   ASSIGN_OR_RETURN(const std::string text, json.StringAt(key));
   const std::optional<int64_t> time = ParseTime(text);
@@ -50,7 +57,9 @@ Result<int64_t> TimeAt(const JsonCursor& json, std::string_view key) {
   return *time;
 }
 
-Result<std::vector<DeploymentSerial>> Serials(const Sysroot& sysroot) {
+}  // namespace
+
+Result<std::vector<DeploymentSerial>> DeploymentFolders(const Sysroot& sysroot) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(sysroot.deployments(), "."));
   std::vector<DeploymentSerial> serials;
   for (const std::string& name : names) {
@@ -64,7 +73,9 @@ bool IsComplete(const Sysroot& sysroot, DeploymentSerial serial) {
   return Exists(sysroot.deployments(), StrCat(serial, "/", kJsonName));
 }
 
-}  // namespace
+bool HasMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark) {
+  return Exists(sysroot.deployments(), StrCat(serial, "/", NameOf(mark)));
+}
 
 std::string DeploymentJson(const Deployment& d) {
   const Json::Object object = {
@@ -90,13 +101,13 @@ Result<Deployment> ParseDeployment(std::string_view text) {
   TRY(top.IntAt("schema", kSchema, kSchema).status());
   ASSIGN_OR_RETURN(const int64_t serial, top.IntAt("serial", 1, kMost));
   ASSIGN_OR_RETURN(const Digest manifest_digest, DigestAt(top, "manifest_digest"));
-  ASSIGN_OR_RETURN(const std::string boot_set, top.StringAt("boot_set"));
-  ASSIGN_OR_RETURN(const Digest boot_set_digest, Digest::Parse(StrCat("sha256:", boot_set)).While("boot_set"));
+  ASSIGN_OR_RETURN(const HashValue boot_set, Sha256At(top, "boot_set"));
+  ASSIGN_OR_RETURN(const HashValue commit, Sha256At(top, "commit"));
   Deployment d{.serial = static_cast<DeploymentSerial>(serial),
                .manifest_digest = manifest_digest,
-               .boot_set = boot_set_digest.value()};
+               .commit = commit.Hex(),
+               .boot_set = boot_set};
   ASSIGN_OR_RETURN(d.reference, top.StringAt("reference"));
-  ASSIGN_OR_RETURN(d.commit, top.StringAt("commit"));
   ASSIGN_OR_RETURN(d.version, top.OptionalStringAt("version"));
   ASSIGN_OR_RETURN(d.kernel_version, top.StringAt("kernel_version"));
   ASSIGN_OR_RETURN(d.created, TimeAt(top, "created"));
@@ -116,14 +127,14 @@ Result<Deployment> LoadDeployment(const Sysroot& sysroot, DeploymentSerial seria
     return Error(Errc::kCorrupt,
                  StrCat("reading deployment ", serial, ": its deployment.json is that of ", deployment.serial));
   }
-  deployment.good = Exists(sysroot.deployments(), StrCat(dir, "/", NameOf(Mark::kGood)));
-  deployment.pinned = Exists(sysroot.deployments(), StrCat(dir, "/", NameOf(Mark::kPinned)));
+  deployment.good = HasMark(sysroot, serial, Mark::kGood);
+  deployment.pinned = HasMark(sysroot, serial, Mark::kPinned);
   return deployment;
 }
 
 Result<std::vector<Deployment>> LoadDeployments(const Sysroot& sysroot, OpContext& ctx) {
   std::vector<Deployment> deployments;
-  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> serials, Serials(sysroot));
+  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> serials, DeploymentFolders(sysroot));
   for (const DeploymentSerial serial : serials) {
     if (!IsComplete(sysroot, serial)) continue;
     Result<Deployment> deployment = LoadDeployment(sysroot, serial);
@@ -134,12 +145,6 @@ Result<std::vector<Deployment>> LoadDeployments(const Sysroot& sysroot, OpContex
     deployments.push_back(*std::move(deployment));
   }
   return deployments;
-}
-
-Result<std::vector<DeploymentSerial>> IncompleteDeployments(const Sysroot& sysroot) {
-  ASSIGN_OR_RETURN(std::vector<DeploymentSerial> serials, Serials(sysroot));
-  std::erase_if(serials, [&](DeploymentSerial serial) { return IsComplete(sysroot, serial); });
-  return serials;
 }
 
 Result<UniqueFd> OpenDeploymentDir(const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx) {
@@ -158,10 +163,14 @@ Status ClearMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark, OpC
   return SyncDir(dir.get(), ctx.sys);
 }
 
-Status RemoveDeployment(const StoreLock& /*lock*/, const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx) {
+Status RetireDeployment(const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(sysroot, serial, ctx));
   TRY(RemoveFile(dir.get(), kJsonName, ctx.sys));
-  TRY(SyncDir(dir.get(), ctx.sys));
+  return SyncDir(dir.get(), ctx.sys);
+}
+
+Status RemoveDeployment(const StoreLock& /*lock*/, const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx) {
+  TRY(RetireDeployment(sysroot, serial, ctx));
   TRY(RemoveTree(sysroot.deployments(), std::to_string(serial), ctx.sys).While("removing deployment ", serial));
   return SyncDir(sysroot.deployments(), ctx.sys);
 }

@@ -5,7 +5,7 @@
 //   good              exists once it was marked good
 //   pinned            exists while the user wants it kept
 //   root/             the tree (checkout root)
-//   etc/{upper,work}  this deployment's changes to /etc
+//   etc/{upper,work}  this deployment's changes to /etc; made by the helper at its first boot
 #pragma once
 
 #include <cstdint>
@@ -48,15 +48,21 @@ Result<Deployment> LoadDeployment(const Sysroot& sysroot, DeploymentSerial seria
 // All complete deployments, lowest serial first. One whose deployment.json cannot be read is left out with a warning.
 Result<std::vector<Deployment>> LoadDeployments(const Sysroot& sysroot, OpContext& ctx);
 
-// Serials of folders without a deployment.json: an interrupted deploy's.
-Result<std::vector<DeploymentSerial>> IncompleteDeployments(const Sysroot& sysroot);
+// Serials of all folders, lowest first; those without a deployment.json (not IsComplete()) are an interrupted deploy's.
+Result<std::vector<DeploymentSerial>> DeploymentFolders(const Sysroot& sysroot);
+bool IsComplete(const Sysroot& sysroot, DeploymentSerial serial);
 
 Result<UniqueFd> OpenDeploymentDir(const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx);
 
-// Marks beside deployment.json: present or not, durable.
+// Marks beside deployment.json: present or not, durable. Changed under the ledger's lock, as who needs a deployment is.
 enum class Mark { kGood, kPinned };
+bool HasMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark);
 Status SetMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark, OpContext& ctx);
 Status ClearMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark, OpContext& ctx);
+
+// From now on it is no deployment any more: deployment.json is gone, durably. Quick; the caller has made sure that
+// nothing needs it, and holds the ledger's lock so that this stays true.
+Status RetireDeployment(const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx);
 
 // Removes it: deployment.json first, so that a crash leaves an incomplete one and never a broken one.
 // The caller has made sure that nothing needs it. kBusy while something is mounted below it.

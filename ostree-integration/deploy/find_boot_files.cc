@@ -109,10 +109,22 @@ Result<BootFile> HashFile(const ImageStore& store, const std::string& commit, st
   return file;
 }
 
+// What FAT can hold and a line of SHA256SUMS can say.
+Status CheckDeviceTreeName(const std::string& dir, const std::string& name) {
+  const bool fits = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._-+,@").find(c) != std::string_view::npos;
+  });
+  if (fits && !name.starts_with('.')) return Ok();
+  return Error(Errc::kCorrupt, StrCat(Escape(dir), ": the device tree \"", Escape(name),
+                                      "\" must be named with letters, digits and ._-+,@ and not begin with a dot"));
+}
+
 Status AddDeviceTrees(const ImageStore& store, const std::string& commit, const std::string& dir,
                       const std::string& name, BootSet& set) {
   ASSIGN_OR_RETURN(const std::vector<TreeEntry> entries, ListIfThere(store, commit, dir));
   for (const TreeEntry& entry : entries) {
+    TRY(CheckDeviceTreeName(dir, entry.name));
     const std::string path = StrCat(dir, "/", entry.name);
     const std::string in_set = StrCat(name, "/", entry.name);
     if (entry.type == TreeEntry::Type::kDirectory) {

@@ -67,14 +67,18 @@ Status AppendFolder(const ImageStore& store, const std::string& commit, const st
     if (entry.type != TreeEntry::Type::kFile || !entry.name.ends_with(".toml")) continue;
     const std::string path = StrCat(dir, "/", entry.name);
     ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(store, commit, path));
-    ASSIGN_OR_RETURN(const std::string toml, ReadFile(AT_FDCWD, StrCat("/proc/self/fd/", fd.get()), kMaxFileBytes));
+    ASSIGN_OR_RETURN(
+        const std::string toml,
+        ReadFile(AT_FDCWD, StrCat("/proc/self/fd/", fd.get()), kMaxFileBytes).While("reading ", Escape(path)));
     TRY(AppendFrom(toml, Escape(path), arguments));
   }
   return Ok();
 }
 
 bool NamesWhatBoots(std::string_view argument) {
-  const std::string_view name = argument.substr(0, argument.find('='));
+  // The kernel takes a quote around the whole argument away.
+  if (argument.starts_with('"')) argument.remove_prefix(1);
+  const std::string_view name = argument.substr(0, argument.find_first_of("=\""));
   return name == "hostapp.deployment" || name == "hostapp.boot-set";
 }
 
@@ -94,6 +98,7 @@ Status CheckKernelArgument(std::string_view argument) {
   if (argument.empty() || argument.size() > kMaxArgumentBytes) {
     return wrong(StrCat("must have 1 to ", kMaxArgumentBytes, " bytes"));
   }
+  if (argument == "--") return wrong("would end the kernel's arguments");
   if (NamesWhatBoots(argument)) return wrong("says what boots, which the boot ledger decides");
   bool quoted = false;
   for (const char c : argument) {

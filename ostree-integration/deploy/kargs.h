@@ -15,8 +15,9 @@ namespace hostapp {
 // these machines (as bootc names them). kCorrupt, with file and line.
 Result<std::vector<std::string>> ImageKernelArguments(const ImageStore& store, const std::string& commit);
 
-// One argument: printable ASCII, white space only between double quotes, at most 1024 bytes, and not one of those that
-// say what boots ("hostapp.deployment", "hostapp.boot-set"). kInvalid.
+// One argument: printable ASCII, white space only between double quotes, at most 1024 bytes, and neither "--", after
+// which the kernel reads no more, nor one of those that say what boots ("hostapp.deployment", "hostapp.boot-set").
+// kInvalid.
 Status CheckKernelArgument(std::string_view argument);
 
 }  // namespace hostapp

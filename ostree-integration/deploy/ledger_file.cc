@@ -19,6 +19,12 @@ constexpr uint64_t kMaxRead = 1 << 20;
 
 Result<bootsel::LedgerFile> ReadSlots(const Sysroot& sysroot) {
   bootsel::LedgerFile file;
+  if (!Exists(sysroot.hostapp(), kLedgerName)) {
+    return Error(
+        Errc::kNotFound,
+        "there is none; a sysroot that is not complete is completed by: hostapp init, a lost one made again by: "
+        "hostapp reconcile");
+  }
   ASSIGN_OR_RETURN(const std::string bytes, ReadFile(sysroot.hostapp(), kLedgerName, kMaxRead));
   const size_t size = std::min(bytes.size(), bootsel::kLedgerFileBytes);
   bootsel::ReadLedgerFile(AsBytes(bytes).first(size), file);
@@ -37,8 +43,12 @@ Status WriteSlot(const Sysroot& sysroot, int slot, const bootsel::Ledger& ledger
   bootsel::Encode(ledger, bytes);
   const UniqueFd fd(ctx.sys.OpenAt(sysroot.hostapp(), kLedgerName, O_RDWR | O_NOFOLLOW, 0));
   if (!fd.valid()) return SysError(-fd.get(), "opening the boot ledger");
-  return OverwriteInPlace(fd.get(), static_cast<uint64_t>(slot) * bootsel::kSlotBytes, bytes, ctx.sys)
-      .While("writing the boot ledger");
+  const uint64_t offset = static_cast<uint64_t>(slot) * bootsel::kSlotBytes;
+  Status written = OverwriteInPlace(fd.get(), offset, bytes, ctx.sys);
+  // What was not synced must not be believed: read from the cache it would be the newest record, and the next write
+  // would go over the other one, the only one that is on disk.
+  if (!written.ok()) ::posix_fadvise(fd.get(), static_cast<off_t>(offset), bytes.size(), POSIX_FADV_DONTNEED);
+  return std::move(written).While("writing the boot ledger");
 }
 
 Status WriteWholeFile(const Sysroot& sysroot, const bootsel::Ledger& ledger, OpContext& ctx) {
@@ -52,7 +62,8 @@ Status WriteWholeFile(const Sysroot& sysroot, const bootsel::Ledger& ledger, OpC
 }  // namespace
 
 Status CreateLedger(const Sysroot& sysroot, OpContext& ctx) {
-  if (Exists(sysroot.hostapp(), kLedgerName)) return Ok();
+  // It may be there since a moment ago, by a run that was interrupted before its name was durable.
+  if (Exists(sysroot.hostapp(), kLedgerName)) return SyncDir(sysroot.hostapp(), ctx.sys);
   bootsel::Ledger first;
   first.generation = 1;
   return WriteWholeFile(sysroot, first, ctx);

@@ -58,9 +58,8 @@ Status MakeSysrootDirs(const SysrootPaths& paths, OpContext& ctx) {
   TRY(MakeSyncedDirs(boot.get(), kBootSetsDir, kPublic, ctx));
   TRY(SyncDir(boot.get(), ctx.sys));
   TRY(MakeSyncedDirs(root.get(), kDeploymentsDir, kPublic, ctx));
-  ASSIGN_OR_RETURN(const UniqueFd hostapp, OpenDir(root.get(), kHostappDir, ctx.sys));
-  TRY(SyncDir(hostapp.get(), ctx.sys));
-  return SyncDir(root.get(), ctx.sys);
+  // All of it, and the folders above the root that may be new too.
+  return SyncFilesystem(root.get(), ctx.sys);
 }
 
 Result<StoreLock> StoreLock::Acquire(const Sysroot& sysroot, OpContext& ctx) {
