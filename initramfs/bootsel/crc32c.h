@@ -13,11 +13,26 @@
 
 namespace hostapp::bootsel {
 
+namespace internal {
+
+// What one byte does to the checksum.
+constexpr std::array<uint32_t, 256> MakeCrc32cTable() {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t byte = 0; byte < table.size(); byte++) {
+    uint32_t crc = byte;
+    for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ ((crc & 1U) != 0 ? 0x82f63b78U : 0U);
+    table[byte] = crc;
+  }
+  return table;
+}
+inline constexpr std::array<uint32_t, 256> kCrc32cTable = MakeCrc32cTable();
+
+}  // namespace internal
+
 constexpr uint32_t Crc32c(std::span<const std::byte> bytes) {
   uint32_t crc = ~0U;
   for (const std::byte byte : bytes) {
-    crc ^= static_cast<uint32_t>(byte);
-    for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ ((crc & 1U) != 0 ? 0x82f63b78U : 0U);
+    crc = (crc >> 8) ^ internal::kCrc32cTable[(crc ^ static_cast<uint32_t>(byte)) & 0xffU];
   }
   return ~crc;
 }
