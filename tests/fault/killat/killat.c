@@ -48,8 +48,8 @@ static int mutates(pid_t t,const struct user_regs_struct*r){
   if(readlink(p,b,sizeof b-1)>0&&(!strncmp(b,"socket:",7)||!strncmp(b,"pipe:",5)||!strncmp(b,"anon_inode:[eventfd",19))) return 0; }
  return 1; }
 int main(int c,char**v){
- long n=0,cnt=0; int err=0,o,sticky=0; 
- while((o=getopt(c,v,"+n:e:s"))!=-1){ if(o=='n')n=atol(optarg); else if(o=='e')err=atoi(optarg); else sticky=1; }
+ long n=0,cnt=0; int err=0,o,sticky=0,list=0; 
+ while((o=getopt(c,v,"+n:e:sl"))!=-1){ if(o=='n')n=atol(optarg); else if(o=='e')err=atoi(optarg); else if(o=='l')list=1; else sticky=1; }
  pid_t p=fork();
  if(!p){ setpgid(0,0); raise(SIGSTOP); filter(); execvp(v[optind],v+optind); perror("exec"); _exit(127);} 
  int st; waitpid(p,&st,WUNTRACED);
@@ -62,7 +62,7 @@ int main(int c,char**v){
   if(ev==PTRACE_EVENT_SECCOMP){
    struct user_regs_struct r; ptrace(PTRACE_GETREGS,t,0,&r);
    if(mutates(t,&r)){
-    cnt++;
+    cnt++; if(list) fprintf(stderr,"killat: call %ld is syscall %lld\n",cnt,(long long)r.orig_rax); // -l
     if(n&&(cnt==n||(sticky&&cnt>n))){ 
       if(!err){ kill(-p,SIGKILL); fprintf(stderr,"killat: killed at %ld (syscall %lld)\n",cnt,(long long)r.orig_rax); _exit(137);} // EXITKILL finishes the rest
       r.orig_rax=-1; r.rax=-err; ptrace(PTRACE_SETREGS,t,0,&r); } }
