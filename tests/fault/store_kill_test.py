@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kills each change of the store before every mutating system call.
+"""Kills each change of the store before every mutating system call that comes after one that changed something.
 
 After each kill `ostree fsck` is clean, the same change again succeeds with the same outcome, and after a collection the
 store is, name by name, what it is without the kill. HOSTAPP_FAULT_STRIDE=7 tries every seventh call only.
+
+A call that only syncs leaves what a killed process leaves as it was (what it does for a power cut is another test's
+business): the call after it is not tried. libostree syncs all 256 object folders in each transaction.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +51,20 @@ def listing(sysroot):
     return sorted(out)
 
 
+SYNCS = {"74", "75", "162", "277", "306"}  # fsync, fdatasync, sync, sync_file_range, syncfs on x86-64
+
+
+def calls_to_try(verb, template, work):
+    sysroot = os.path.join(work, "counted")
+    subprocess.run(["cp", "-a", template, sysroot], check=True)
+    _, _, err = run(KILLAT, "-l", STEPS, sysroot, verb)
+    shutil.rmtree(sysroot)
+    numbers = re.findall(r"killat: call \d+ is syscall (\d+)", err)
+    tried = [i + 1 for i in range(len(numbers)) if i == 0 or numbers[i - 1] not in SYNCS]
+    # One beyond the end, for a run that happens to make a few more calls, and ends by itself otherwise.
+    return tried[::STRIDE] + [len(numbers) + 1]
+
+
 def kill_everywhere(verb, template, work, repo_exists):
     """Returns how many kills there were."""
     reference = os.path.join(work, "reference")
@@ -54,8 +72,8 @@ def kill_everywhere(verb, template, work, repo_exists):
     outcome = step(reference, verb)
     step(reference, "clean")
     expected = listing(reference)
-    call, kills = 1, 0
-    while True:
+    kills = 0
+    for call in calls_to_try(verb, template, work):
         sysroot = os.path.join(work, "sysroot")
         subprocess.run(["cp", "-a", template, sysroot], check=True)
         _, _, err = run(KILLAT, "-n", str(call), STEPS, sysroot, verb)
@@ -74,11 +92,9 @@ def kill_everywhere(verb, template, work, repo_exists):
         except AssertionError as error:
             raise SystemExit(f"FAILED: {verb} killed before call {call}: {error}\n{err}")
         shutil.rmtree(sysroot)
-        if not killed:
-            shutil.rmtree(reference)
-            return kills
-        kills += 1
-        call += STRIDE
+        kills += killed
+    shutil.rmtree(reference)
+    return kills
 
 
 def main():
