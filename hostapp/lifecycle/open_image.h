@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place that knows every transport.
+// A reference's transport, opened: a registry, a layout directory, an archive.
 #pragma once
 
 #include <memory>
@@ -9,12 +9,11 @@
 
 namespace hostapp {
 
-// The image that a reference names, to read: a registry's, a layout directory's or an archive's. `options` matter to
-// registries only. Errors: as the transport's own.
+// For reading. No request is made yet. kNotFound: no such directory, archive or tag in it.
 Result<std::unique_ptr<ImageSource>> OpenSource(const Reference& reference, const RegistryOptions& options,
                                                 OpContext& ctx);
 
-// The same to write. Nothing is visible before ImageDestination::Commit(), except in a registry.
+// For writing. Nothing is visible before its PutManifest() and Commit().
 Result<std::unique_ptr<ImageDestination>> OpenDestination(const Reference& reference, const RegistryOptions& options,
                                                           OpContext& ctx);
 

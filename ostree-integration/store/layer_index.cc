@@ -168,6 +168,7 @@ class Parser {
   size_t inodes_used_ = 0;  // by the paths so far: numbers are given in the order of first use
   uint32_t next_xattr_ = 0;
   bool has_root_ = false;
+  std::string last_path_;
   std::unordered_map<std::string, Node*> folders_;
 };
 
@@ -288,6 +289,9 @@ Status Parser::Insert(const std::string& path, const std::shared_ptr<Inode>& ino
   if (!IsFitName(name)) return Wrong("a path that is not normal");
   const auto found = folders_.find(folder);
   if (found == folders_.end()) return Wrong("a path in a folder that is not there");
+  const bool walked = folder.empty() || last_path_ == folder || last_path_.starts_with(folder + '/');
+  if (!walked) return Wrong("paths out of order");
+  last_path_ = path;
   auto& children = found->second->children;
   if (!children.empty() && children.rbegin()->first >= name) return Wrong("paths out of order");
   Node& node = children.emplace_hint(children.end(), name, Node{inode, {}})->second;

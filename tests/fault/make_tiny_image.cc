@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// make_tiny_image DIR TAG RELEASE [INITRAMFS]: a bootable image of a few kilobytes into the layout directory DIR;
+// prints its manifest's digest.
+#include <cstdio>
+
+#include "tests/support/tiny_image.h"
+
+int main(int argc, char** argv) {
+  if (argc != 4 && argc != 5) {
+    std::fputs("usage: make_tiny_image DIR TAG RELEASE [INITRAMFS]\n", stderr);
+    return 2;
+  }
+  hostapp::testing::TinyImage image{.release = argv[3]};
+  if (argc == 5) image.initramfs = argv[4];
+  std::puts(hostapp::testing::WriteTinyImage(argv[1], argv[2], image).c_str());
+  return 0;
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/boot_set.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ostree-integration/deploy/bootable.h"
+#include "ostree-integration/deploy/check_tree.h"
+#include "ostree-integration/deploy/create_deployment.h"
+#include "ostree-integration/deploy/kargs.h"
+#include "tests/support/faulty_syscalls.h"
+#include "tests/support/test_image.h"
+
+namespace hostapp {
+namespace {
+
+using testing::ElementsAre;
+using testing::FaultySyscalls;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::TestSysrootWithStore;
+using testing::TinyImage;
+
+BootFile FileOf(const std::string& name, std::string_view content) {
+  return {.name = name, .path = {}, .size = content.size(), .sha256 = HashOf(AsBytes(content))};
+}
+
+TEST(BootSet, HasTheSumsThatSha256sumWritesAndTheirDigestForItsName) {
+  BootSet set;
+  set.files = {FileOf("initrd", "an initramfs\n"), FileOf("linux", "a kernel\n")};
+  // printf 'an initramfs\n' >initrd; printf 'a kernel\n' >linux; sha256sum initrd linux | tee SHA256SUMS; sha256sum
+  // SHA256SUMS
+  EXPECT_EQ(set.Sums(),
+            "c3ceff98ea174fe3e60c65ccb3cbdbfcbe182e2d0b5570f5dcc173cf25110941  initrd\n"
+            "0ea0e4d98d963a16e4ae69a302423f7648056205ea740c9559c92725d9544e4d  linux\n");
+  EXPECT_EQ(set.digest().Hex(), "6d8a12c5e62b2a6114aacaf89c836eecd0ad3d288bebb796c3fb0b8c95d49362");
+}
+
+struct BootSetTest : ::testing::Test {
+  BootSetTest() : commit(sysroot.Import({}).value()), store(sysroot.OpenStore()) {
+    set = ReadBootSet(store, commit, sysroot.ctx()).value();
+  }
+  Status Stage() { return Stage(sysroot.ctx()); }
+  Status Stage(OpContext& ctx) { return StageBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, ctx); }
+  OpContext With(Syscalls& sys) { return {sysroot.ctx().clock, sysroot.ctx().log, sysroot.ctx().progress, {}, sys}; }
+  std::string SetsPath() const { return sysroot.boot() + "/hostapp"; }
+  std::string SetPath() const { return StrCat(SetsPath(), "/", set.digest().Hex()); }
+
+  TestSysrootWithStore sysroot;
+  std::string commit;
+  ImageStore store;
+  BootSet set;
+};
+
+TEST_F(BootSetTest, HasKernelAndInitramfsOfTheImage) {
+  EXPECT_EQ(set.kernel_version, "6.1.0-tiny");
+  ASSERT_THAT(set.files, SizeIs(2));
+  EXPECT_EQ(set.files[0].name, "initrd");
+  EXPECT_EQ(set.files[0].sha256, HashOf(AsBytes("an initramfs")));
+  EXPECT_EQ(set.files[1].name, "linux");
+  EXPECT_EQ(set.files[1].path, "usr/lib/modules/6.1.0-tiny/vmlinuz");
+  EXPECT_EQ(set.bytes, 8192u + 12);
+}
+
+TEST_F(BootSetTest, IsStagedUnderItsDigestAndASecondTimeAsItIs) {
+  ASSERT_TRUE(Stage().ok());
+  EXPECT_THAT(testing::NamesIn(SetsPath()), ElementsAre(set.digest().Hex()));
+  EXPECT_THAT(testing::NamesIn(SetPath()), ElementsAre("SHA256SUMS", "initrd", "linux"));
+  EXPECT_EQ(testing::ReadText(SetPath() + "/linux"), testing::TinyKernel());
+  EXPECT_EQ(testing::ReadText(SetPath() + "/SHA256SUMS"), set.Sums());
+  const auto written = std::filesystem::last_write_time(SetPath() + "/linux");
+  ASSERT_TRUE(Stage().ok());
+  EXPECT_EQ(std::filesystem::last_write_time(SetPath() + "/linux"), written);
+  EXPECT_THAT(ListBootSets(sysroot.Open()).value(), ElementsAre(set.digest()));
+  EXPECT_EQ(LargestBootSet(sysroot.Open()).value(), set.bytes + set.Sums().size());
+}
+
+TEST_F(BootSetTest, LeavesNoneUnderItsNameThatIsNotWholeAtAnyFailingCall) {
+  for (const int error : {EIO, ENOSPC}) {
+    for (const auto which : {FaultySyscalls::Which::kOnlyThat, FaultySyscalls::Which::kThatAndAllAfter}) {
+      const int calls = testing::ForEveryFailingCall(
+          error, which, [&] { std::filesystem::remove_all(SetPath()); },
+          [&](Syscalls& sys) {
+            OpContext ctx = With(sys);
+            return Stage(ctx);
+          },
+          [&](const FaultySyscalls& sys, const Status& status) {
+            EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
+            if (std::filesystem::exists(SetPath())) {
+              EXPECT_TRUE(CheckBootSet(sysroot.Open(), set.digest()).ok()) << sys.failed_call();
+            }
+            if (!status.ok() && error == ENOSPC) {
+              EXPECT_EQ(status.error().code(), Errc::kNoSpace) << sys.failed_call();
+            }
+          });
+      EXPECT_GT(calls, 8);
+    }
+  }
+}
+
+TEST_F(BootSetTest, ThatWasInterruptedIsMadeAnewAndCollected) {
+  const std::string unfinished = StrCat(SetsPath(), "/.", set.digest().Hex(), ".new");
+  testing::WriteText(unfinished + "/linux", "half");
+  testing::WriteText(SetPath() + "/linux", "a folder without sums, as a power cut may leave it");
+  ASSERT_TRUE(Stage().ok());
+  EXPECT_THAT(testing::NamesIn(SetsPath()), ElementsAre(set.digest().Hex()));
+  testing::WriteText(unfinished + "/linux", "half");
+  testing::WriteText(SetsPath() + "/.others.new/file", "not ours");
+  const auto collect = [&](PruneMode mode) {
+    return CollectUnfinishedBootSets(sysroot.LockStore(), sysroot.Open(), mode, sysroot.ctx()).value();
+  };
+  EXPECT_EQ(collect(PruneMode::kDryRun), 4u);
+  EXPECT_TRUE(std::filesystem::exists(unfinished));
+  EXPECT_EQ(collect(PruneMode::kRemove), 4u);
+  EXPECT_EQ(collect(PruneMode::kRemove), 0u);
+  EXPECT_THAT(testing::NamesIn(SetsPath()), ElementsAre(".others.new", set.digest().Hex()));
+}
+
+TEST_F(BootSetTest, ThatIsDamagedIsFound) {
+  ASSERT_TRUE(Stage().ok());
+  const std::string sums = set.Sums();
+  const auto damaged = [&](const std::string& name, const std::string& content) {
+    const std::string old = testing::ReadText(SetPath() + "/" + name);
+    testing::WriteText(SetPath() + "/" + name, content);
+    const Status status = CheckBootSet(sysroot.Open(), set.digest());
+    EXPECT_EQ(Stage().ok(), status.ok()) << "and it is not used again";
+    testing::WriteText(SetPath() + "/" + name, old);
+    return status;
+  };
+  EXPECT_THAT(damaged("initrd", "An initramfs").error().message(), HasSubstr("initrd has sha256"));
+  EXPECT_EQ(damaged("linux", "").error().code(), Errc::kCorrupt);
+  EXPECT_THAT(damaged("SHA256SUMS", sums + sums).error().message(), HasSubstr("SHA256SUMS has been changed"));
+  EXPECT_TRUE(CheckBootSet(sysroot.Open(), set.digest()).ok());
+  std::filesystem::remove(SetPath() + "/initrd");
+  EXPECT_EQ(CheckBootSet(sysroot.Open(), set.digest()).error().code(), Errc::kNotFound);
+  EXPECT_EQ(CheckBootSet(sysroot.Open(), HashOf({})).error().code(), Errc::kNotFound);
+}
+
+TEST_F(BootSetTest, IsRefusedWithBothNumbersWhereThereIsNoRoom) {
+  for (const auto& [bytes, inodes] : {std::pair<uint64_t, uint64_t>{5000, 1000}, {1000000, 3}}) {
+    testing::FullDisk sys(bytes, inodes);
+    OpContext ctx = With(sys);
+    const Status status = Stage(ctx);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code(), Errc::kNoSpace);
+    EXPECT_THAT(status.error().message(),
+                HasSubstr(StrCat(bytes, " bytes and ", inodes, " inodes free, the boot set needs ")));
+    EXPECT_THAT(testing::NamesIn(SetsPath()), IsEmpty());
+  }
+}
+
+TEST_F(BootSetTest, IsRemovedWithItsBytesAndASecondTimeToo) {
+  ASSERT_TRUE(Stage().ok());
+  const auto remove = [&] {
+    return RemoveBootSet(sysroot.LockStore(), sysroot.Open(), set.digest(), sysroot.ctx()).value();
+  };
+  EXPECT_EQ(remove(), set.bytes + set.Sums().size());
+  EXPECT_EQ(remove(), 0u);
+}
+
+// -- what an image must have
+
+Status Read(const TinyImage& image) {
+  TestSysrootWithStore sysroot;
+  const std::string commit = sysroot.Import(image).value();
+  return ReadBootSet(sysroot.OpenStore(), commit, sysroot.ctx()).status();
+}
+
+TEST(ReadBootSet, NamesTheRuleThatAnImageBreaks) {
+  const std::pair<TinyImage, const char*> kWrong[] = {
+      {{.kernel_version = ""}, "the image has no kernel"},
+      {{.kernel = "no kernel at all"}, "neither a Linux boot image"},
+      {{.more_files = {{"usr/lib/modules/6.2/vmlinuz", testing::TinyKernel()},
+                       {"usr/lib/modules/6.2/initramfs.img", "x"}}},
+       "2 kernels (6.1.0-tiny, 6.2)"},
+      {{.more_files = {{"usr/lib/modules/6.2/vmlinuz", testing::TinyKernel()}}},
+       "usr/lib/modules/6.2/initramfs.img is missing"},
+      {{.kernel_version = "", .more_files = {{"boot/vmlinuz-6.3", testing::TinyKernel()}}},
+       "boot/initrd.img-6.3 is missing"},
+      {{.more_files = {{"usr/lib/modules/6.1.0-tiny/dtb/a\nb.dtb", "x"}}}, "the device tree \"a\\x0ab.dtb\""},
+      {{.more_files = {{"usr/lib/modules/6.1.0-tiny/dtb/a b.dtb", "x"}}}, "letters, digits"},
+  };
+  for (const auto& [image, rule] : kWrong) {
+    const Status status = Read(image);
+    ASSERT_FALSE(status.ok()) << rule;
+    EXPECT_EQ(status.error().code(), Errc::kCorrupt) << rule;
+    EXPECT_THAT(status.error().message(), HasSubstr(rule));
+  }
+}
+
+TEST(ReadBootSet, TakesADistributionsOwnLayoutAndDeviceTrees) {
+  TestSysrootWithStore sysroot;
+  TinyImage image{.kernel_version = "",
+                  .more_files = {{"boot/vmlinuz-6.3", testing::TinyKernel()},
+                                 {"boot/initrd.img-6.3", "initrd"},
+                                 {"usr/lib/modules/6.3/dtb/vendor/board.dtb", "tree"},
+                                 {"usr/lib/modules/6.3/dtb/a..b.dtb", "tree"}}};
+  const std::string commit = sysroot.Import(image).value();
+  const ImageStore store = sysroot.OpenStore();
+  const BootSet set = ReadBootSet(store, commit, sysroot.ctx()).value();
+  std::vector<std::string> names;
+  for (const BootFile& file : set.files) names.push_back(file.name);
+  EXPECT_THAT(names, ElementsAre("dtb/a..b.dtb", "dtb/vendor/board.dtb", "initrd", "linux"));
+  EXPECT_EQ(set.kernel_version, "6.3");
+  ASSERT_TRUE(StageBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, sysroot.ctx()).ok());
+}
+
+TEST(CheckBootable, WantsAnInit) {
+  TestSysrootWithStore sysroot;
+  EXPECT_TRUE(CheckBootable(sysroot.OpenStore(), sysroot.Import({}).value()).ok());
+  const std::string without = sysroot.Import({.has_init = false}).value();
+  EXPECT_EQ(CheckBootable(sysroot.OpenStore(), without).error().code(), Errc::kCorrupt);
+  const std::string systemd =
+      sysroot.Import({.has_init = false, .more_files = {{"usr/lib/systemd/systemd", "elf"}}}).value();
+  EXPECT_TRUE(CheckBootable(sysroot.OpenStore(), systemd).ok());
+}
+
+TEST(ImageKernelArguments, ComeFromBothFoldersForThisMachine) {
+  TestSysrootWithStore sysroot;
+  const TinyImage image{
+      .more_files = {{"usr/lib/hostapp/kargs.d/20.toml", "kargs = [\"b\", \"c=1\"]"},
+                     {"usr/lib/hostapp/kargs.d/10.toml", "kargs = [\"a\"]"},
+                     {"usr/lib/hostapp/kargs.d/30.toml", "kargs = [\"other\"]\nmatch-architectures = [\"s390x\"]"},
+                     {"usr/lib/hostapp/kargs.d/README", "kargs = [\"text\"]"}}};
+  const std::string commit = sysroot.Import(image).value();
+  EXPECT_THAT(ImageKernelArguments(sysroot.OpenStore(), commit).value(), ElementsAre("quiet", "a", "b", "c=1"));
+}
+
+TEST(ImageKernelArguments, AreCorruptWithFileAndRule) {
+  for (const auto& [toml, rule] : {std::pair{"kargs = \"quiet\"", "kargs"},
+                                   {"kargs = [\"hostapp.deployment=1\"]", "which the boot ledger decides"},
+                                   {"kargs = [", "10.toml"}}) {
+    TestSysrootWithStore sysroot;
+    const std::string commit = sysroot.Import({.more_files = {{"usr/lib/hostapp/kargs.d/10.toml", toml}}}).value();
+    const auto arguments = ImageKernelArguments(sysroot.OpenStore(), commit);
+    ASSERT_FALSE(arguments.ok()) << toml;
+    EXPECT_EQ(arguments.error().code(), Errc::kCorrupt);
+    EXPECT_THAT(arguments.error().message(), HasSubstr(rule));
+    EXPECT_THAT(arguments.error().message(), HasSubstr("usr/lib/hostapp/kargs.d/10.toml"));
+  }
+}
+
+// -- from image to deployment, and its tree afterwards
+
+struct CreatedTest : BootSetTest {
+  Result<Deployment> Create(OpContext& ctx) {
+    const NewDeployment wanted{.reference = "oci:/images:stable",
+                               .manifest_digest = Digest::Of({}),
+                               .commit = commit,
+                               .version = "1",
+                               .kernel_arguments = {"quiet"},
+                               .boot_set = set};
+    return CreateDeployment(sysroot.LockStore(), sysroot.Open(), store, wanted, ctx);
+  }
+  std::vector<TreeProblem> Check(const Deployment& deployment, TreeRepair repair) {
+    return CheckTree(sysroot.Open(), store, deployment, repair, sysroot.ctx()).value();
+  }
+};
+
+TEST_F(CreatedTest, IsWholeOrNoDeploymentAtEveryFailingCall) {
+  const int calls = testing::ForEveryFailingCall(
+      ENOSPC, FaultySyscalls::Which::kOnlyThat,
+      [&] {
+        std::filesystem::remove_all(sysroot.DeploymentPath(1));
+        std::filesystem::remove_all(SetPath());
+      },
+      [&](Syscalls& sys) {
+        OpContext ctx = With(sys);
+        return Create(ctx).status();
+      },
+      [&](const FaultySyscalls& sys, const Status& status) {
+        EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
+        EXPECT_EQ(IsComplete(sysroot.Open(), 1), status.ok()) << sys.failed_call();
+      });
+  EXPECT_GT(calls, 12);
+  EXPECT_TRUE(CheckBootSet(sysroot.Open(), LoadDeployment(sysroot.Open(), 1)->boot_set).ok());
+  EXPECT_FALSE(std::filesystem::exists(sysroot.DeploymentPath(1) + "/etc"))
+      << "the helper takes an etc/upper that is there for a complete copy";
+}
+
+TEST_F(CreatedTest, TreeIsTheImagesAndDamageIsFoundAndMended) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string root = sysroot.DeploymentPath(1) + "/root/";
+  EXPECT_EQ(testing::ReadText(root + "usr/share/release"), "1");
+  EXPECT_EQ(testing::ReadText(root + "usr/etc/hostname"), "tiny\n");
+  EXPECT_THAT(Check(deployment, TreeRepair::kNo), IsEmpty());
+
+  std::filesystem::remove(root + "usr/share/release");
+  std::filesystem::remove(root + "usr/bin/tool");
+  testing::WriteText(root + "usr/bin/tool", "#!/bin/sh\nexit 1\n");
+  std::filesystem::permissions(root + "usr/bin/tool", std::filesystem::perms(0755));
+  std::filesystem::remove(root + "bin");
+  std::filesystem::create_symlink("usr/sbin", root + "bin");
+  testing::WriteText(root + "usr/share/.hostapp-repair", "of an interrupted repair");
+  std::vector<std::string> paths;
+  for (const TreeProblem& problem : Check(deployment, TreeRepair::kNo)) {
+    paths.push_back(problem.path);
+    EXPECT_FALSE(problem.repaired) << problem.path;
+  }
+  EXPECT_THAT(paths, ElementsAre("bin", "usr/bin/tool", "usr/share/release", "usr/share/.hostapp-repair"));
+  for (const TreeProblem& problem : Check(deployment, TreeRepair::kYes)) EXPECT_TRUE(problem.repaired) << problem.path;
+  EXPECT_THAT(Check(deployment, TreeRepair::kNo), IsEmpty());
+  EXPECT_EQ(testing::ReadText(root + "usr/bin/tool"), "#!/bin/sh\nexit 0\n");
+
+  testing::WriteText(root + "usr/stranger", "");
+  std::filesystem::remove_all(root + "usr/share");
+  paths.clear();
+  for (const TreeProblem& problem : Check(deployment, TreeRepair::kYes)) paths.push_back(problem.path);
+  EXPECT_THAT(paths, ElementsAre("usr/share", "usr/stranger"));
+}
+
+}  // namespace
+}  // namespace hostapp

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/layer_builder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hostapp {
+namespace {
+
+using ::testing::HasSubstr;
+using Type = TarEntry::Type;
+
+TarEntry Entry(std::string path, Type type = Type::kFile, std::string target = {}) {
+  TarEntry entry;
+  entry.path = std::move(path);
+  entry.type = type;
+  entry.mode = 0644;
+  entry.link_target = std::move(target);
+  return entry;
+}
+
+Status AddAll(const std::vector<TarEntry>& entries) {
+  LayerBuilder builder;
+  for (const TarEntry& entry : entries) TRY(builder.Add(entry).status());
+  return Ok();
+}
+
+struct Refused {
+  std::vector<TarEntry> entries;
+  const char* message;
+};
+
+TEST(LayerBuilder, RefusesWhatCouldReachElsewhere) {
+  const Refused cases[] = {
+      {{Entry("", Type::kSymlink, "/etc")}, "the root of a layer must be a folder"},
+      {{Entry("", Type::kFile)}, "the root of a layer must be a folder"},
+      {{Entry("d", Type::kSymlink, "/etc"), Entry("d/x")},
+       "member d/x: it is below d, which the same layer made a link"},
+      {{Entry("d"), Entry("d/x")}, "which the same layer made a file"},
+      {{Entry("d"), Entry("d/e/x", Type::kDirectory)}, "which the same layer made a file"},
+      {{Entry("b", Type::kHardlink, "a")}, "member b: a hard link to a, which no earlier member of the layer is"},
+      {{Entry("b", Type::kHardlink, "a"), Entry("a")}, "which no earlier member of the layer is"},
+      {{Entry("a"), Entry("a", Type::kHardlink, "a")}, "a hard link to itself"},
+      {{Entry("a", Type::kSymlink, "x"), Entry("b", Type::kHardlink, "a")}, "a hard link to a, which is a link"},
+      {{Entry("a", Type::kDirectory), Entry("b", Type::kHardlink, "a")}, "a hard link to a, which is a folder"},
+      {{Entry("a/x"), Entry("b", Type::kHardlink, "a")}, "a hard link to a, which is a folder"},
+      {{Entry("d", Type::kSymlink, "e"), Entry("e/x"), Entry("b", Type::kHardlink, "d/x")}, "no earlier member"},
+      {{Entry("a"), Entry("a", Type::kDirectory)}, "twice, first as a file, then as a folder"},
+      {{Entry("a", Type::kDirectory), Entry("a", Type::kSymlink, "x")}, "twice, first as a folder, then as a link"},
+      {{Entry("a/b"), Entry("a")}, "twice, first as a folder, then as a file"},
+      {{Entry("dev/x", Type::kFifo), Entry("dev/x")}, "twice, with two types"},
+      {{Entry("dev/x"), Entry("dev/x", Type::kFifo)}, "twice, with two types"},
+      {{Entry("p", Type::kFifo), Entry("p/x")}, "below a device or FIFO"},
+      {{Entry("a\xff")}, "is not UTF-8"},
+      {{Entry("l", Type::kSymlink, "\xff")}, "is not UTF-8"},
+      {{Entry("l", Type::kSymlink, "")}, "a link without a target"},
+  };
+  for (const Refused& test : cases) {
+    const Status status = AddAll(test.entries);
+    ASSERT_FALSE(status.ok()) << test.message;
+    EXPECT_EQ(status.error().code(), Errc::kCorrupt);
+    EXPECT_THAT(status.error().message(), HasSubstr(test.message));
+  }
+}
+
+TEST(LayerBuilder, RefusesWhiteoutsThatAreReadInSeveralWays) {
+  TarEntry full = Entry(".wh.x");
+  full.size = 1;
+  for (const TarEntry& entry :
+       {Entry(".wh."), Entry(".wh.."), Entry(".wh..."), Entry(".wh.a/b"), Entry(".wh.x", Type::kDirectory),
+        Entry(".wh..wh.plnk", Type::kDirectory), Entry(".wh.x", Type::kSymlink, "y"), full}) {
+    EXPECT_FALSE(AddAll({entry}).ok()) << entry.path;
+  }
+  EXPECT_FALSE(AddAll({Entry(".wh.x"), Entry("y", Type::kHardlink, ".wh.x")}).ok());
+}
+
+TEST(LayerBuilder, RefusesOverlaysOwnMarks) {
+  TarEntry whiteout = Entry("x", Type::kCharDevice);
+  EXPECT_FALSE(AddAll({whiteout}).ok());
+  TarEntry opaque = Entry("x");
+  opaque.xattrs["trusted.overlay.opaque"] = "y";
+  EXPECT_FALSE(AddAll({opaque}).ok());
+}
+
+TEST(LayerBuilder, TheLaterOfTwoFilesWinsAndTheEarlierStaysForTheTar) {
+  LayerBuilder builder;
+  TarEntry second = Entry("a");
+  second.mode = 0600;
+  ASSERT_TRUE(builder.Add(Entry("a")).ok());
+  ASSERT_TRUE(builder.Add(second).ok());
+  EXPECT_EQ(builder.root().children.at("a").inode->mode, 0600U);
+  ASSERT_EQ(builder.replaced().size(), 1U);
+  EXPECT_EQ(builder.replaced()[0]->mode, 0644U);
+}
+
+TEST(LayerBuilder, HardLinksShareTheirFile) {
+  LayerBuilder builder;
+  ASSERT_TRUE(builder.Add(Entry("d/a")).ok());
+  ASSERT_TRUE(builder.Add(Entry("b", Type::kHardlink, "d/a")).ok());
+  EXPECT_EQ(builder.root().children.at("b").inode, builder.root().children.at("d").children.at("a").inode);
+}
+
+TEST(LayerBuilder, FoldersThatNobodySaysAreImplied) {
+  LayerBuilder builder;
+  ASSERT_TRUE(builder.Add(Entry("d/e/a")).ok());
+  EXPECT_TRUE(builder.root().inode->implied);
+  EXPECT_TRUE(builder.root().children.at("d").inode->implied);
+  ASSERT_TRUE(builder.Add(Entry("d", Type::kDirectory)).ok());
+  EXPECT_FALSE(builder.root().children.at("d").inode->implied);
+  EXPECT_EQ(builder.root().children.at("d").children.size(), 1U);
+}
+
+TEST(LayerBuilder, DropsSpecialFilesAndLinksToThemWithAList) {
+  TarEntry device = Entry("dev/null", Type::kCharDevice);
+  device.device_major = 1;
+  device.device_minor = 3;
+  LayerBuilder builder;
+  ASSERT_TRUE(builder.Add(device).ok());
+  ASSERT_TRUE(builder.Add(Entry("p", Type::kFifo)).ok());
+  ASSERT_TRUE(builder.Add(Entry("q", Type::kHardlink, "p")).ok());
+  EXPECT_EQ(builder.dropped().size(), 3U);
+  EXPECT_EQ(builder.root().children.size(), 1U);  // dev, implied
+}
+
+}  // namespace
+}  // namespace hostapp

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/layer_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hostapp {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::shared_ptr<Inode> File(char fill, uint64_t size) {
+  auto inode = std::make_shared<Inode>();
+  inode->mode = 04755;
+  inode->uid = 1000;
+  inode->gid = 4294967294U;
+  inode->mtime = 8589934592;
+  inode->mtime_nanos = 999'999'999;
+  inode->size = size;
+  inode->content.fill(static_cast<std::byte>(fill));
+  inode->verity.fill(static_cast<std::byte>(fill + 1));
+  inode->object.fill(static_cast<std::byte>(fill + 2));
+  inode->xattrs = {{"user.a", std::string("\0x", 2)}, {"user.b", ""}};
+  return inode;
+}
+
+LayerIndex Example() {
+  LayerIndex index;
+  index.diff_id = Digest::Of(AsBytes("tar"));
+  index.root = {ImpliedDirectory(), {}};
+  auto link = std::make_shared<Inode>();
+  link->type = Inode::Type::kSymlink;
+  link->mode = 0777;
+  link->link_target = "../x";
+  link->object.fill(std::byte{9});
+  const auto file = File('a', 700);
+  Node folder{ImpliedDirectory(), {}};
+  folder.inode->implied = false;
+  folder.children = {{"hard", {file, {}}}, {"link", {link, {}}}};
+  index.root.children = {{"d", folder}, {"d.x", {File('b', 0), {}}}, {"file", {file, {}}}};
+  index.members = {{512, 700, file->object}};
+  index.dropped = {{"dev/null", LayerIndex::Reason::kCharDevice}};
+  index.tar_bytes = 10'000;
+  index.framing_bytes = 9'300;
+  index.framing = "compressed";
+  return index;
+}
+
+void ExpectEqual(const Node& a, const Node& b) {
+  EXPECT_EQ(*a.inode, *b.inode);
+  ASSERT_EQ(a.children.size(), b.children.size());
+  for (const auto& [name, child] : a.children) {
+    ASSERT_TRUE(b.children.contains(name)) << name;
+    ExpectEqual(child, b.children.at(name));
+  }
+}
+
+TEST(LayerIndex, ComesBackAsItWas) {
+  const LayerIndex index = Example();
+  const auto bytes = EncodeLayerIndex(index);
+  ASSERT_TRUE(bytes.ok());
+  const auto parsed = ParseLayerIndex(AsBytes(*bytes));
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message();
+  EXPECT_EQ(parsed->diff_id, index.diff_id);
+  ExpectEqual(parsed->root, index.root);
+  EXPECT_EQ(parsed->root.children.at("file").inode, parsed->root.children.at("d").children.at("hard").inode);
+  EXPECT_EQ(parsed->members, index.members);
+  EXPECT_EQ(parsed->dropped, index.dropped);
+  EXPECT_EQ(parsed->tar_bytes, index.tar_bytes);
+  EXPECT_EQ(parsed->framing, index.framing);
+  EXPECT_EQ(EncodeLayerIndex(*parsed).value(), *bytes);
+}
+
+TEST(LayerIndex, HasItsPlaceForEveryByte) {
+  // What the parser accepts is exactly what the encoder writes: no two readings, no unused bytes.
+  const std::string good = EncodeLayerIndex(Example()).value();
+  int accepted = 0;
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (const int flip : {0x01, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[i] = static_cast<char>(bad[i] ^ flip);
+      const auto parsed = ParseLayerIndex(AsBytes(bad));
+      if (!parsed.ok()) {
+        EXPECT_EQ(parsed.error().code(), Errc::kCorrupt);
+        continue;
+      }
+      ++accepted;
+      EXPECT_EQ(EncodeLayerIndex(*parsed).value(), bad) << "byte " << i;
+    }
+  }
+  EXPECT_GT(accepted, 0);
+}
+
+TEST(LayerIndex, RefusesEveryTruncationAndAnythingBehind) {
+  const std::string good = EncodeLayerIndex(Example()).value();
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(ParseLayerIndex(AsBytes(std::string_view(good).substr(0, size))).ok()) << size;
+  }
+  EXPECT_FALSE(ParseLayerIndex(AsBytes(good + '\0')).ok());
+}
+
+TEST(LayerIndex, SaysWhichVersionItDoesNotKnow) {
+  std::string bytes = EncodeLayerIndex(Example()).value();
+  bytes[8] = 2;
+  EXPECT_THAT(ParseLayerIndex(AsBytes(bytes)).error().message(), HasSubstr("version 2 is not known here"));
+}
+
+TEST(ContentBytes, CountsHardLinksOnce) { EXPECT_EQ(ContentBytes(Example().root), 700U); }
+
+}  // namespace
+}  // namespace hostapp

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/merge.h"
+
+#include "tests/unit/ostree-integration/store/store_fixture.h"
+
+namespace hostapp {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::MakeImage;
+using testing::StoreTest;
+using testing::TarBytes;
+using testing::TestImage;
+using MergeImageTest = StoreTest;
+
+std::string HostLayer() {
+  return TarBytes()
+      .Dir("usr/")
+      .File("usr/bin/init", "init")
+      .Dir("etc/")
+      .File("etc/hostname", "device\n")
+      .File("var/lib/x", "state")
+      .Symlink("home", "var/home")
+      .File("run/lock/a", "x")
+      .End();
+}
+
+std::vector<std::string> Names(const ImageStore& store, const std::string& commit, const std::string& path) {
+  const auto entries = ListTree(store, commit, path);
+  EXPECT_TRUE(entries.ok());
+  std::vector<std::string> out;
+  for (const TreeEntry& entry : *entries) out.push_back(entry.name);
+  return out;
+}
+
+TEST_F(MergeImageTest, MakesAHostTree) {
+  const TestImage image = MakeImage({HostLayer()});
+  const auto commit = Pull(image);
+  ASSERT_OK(commit);
+  EXPECT_THAT(Names(store(), *commit, ""), ElementsAre("boot", "dev", "etc", "home", "media", "mnt", "opt", "proc",
+                                                       "root", "run", "srv", "sys", "sysroot", "tmp", "usr", "var"));
+  EXPECT_THAT(Names(store(), *commit, "etc"), ElementsAre());
+  EXPECT_THAT(Names(store(), *commit, "usr"), ElementsAre("bin", "etc", "local"));
+  EXPECT_THAT(Names(store(), *commit, "usr/etc"), ElementsAre("hostname"));
+  EXPECT_THAT(Names(store(), *commit, "run"), ElementsAre());
+  EXPECT_THAT(Names(store(), *commit, "var/lib"), ElementsAre("x"));
+  std::map<std::string, TreeEntry> root;
+  for (const TreeEntry& entry : ListTree(store(), *commit, "").value()) root.emplace(entry.name, entry);
+  EXPECT_EQ(root.at("tmp").mode, 01777U);
+  EXPECT_EQ(root.at("root").mode, 0700U);
+  EXPECT_EQ(root.at("home").link_target, "var/home");
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(MergeImageTest, IsAPureFunctionOfTheImage) {
+  const TestImage image = MakeImage({HostLayer(), TarBytes().File("usr/x", "y").End()});
+  const auto first = Pull(image);
+  ASSERT_OK(first);
+  testing::TempDir other_dir(Base());
+  auto other = ImageStore::Create(other_dir.fd(), ctx());
+  ASSERT_OK(other);
+  context_.clock.Sleep(std::chrono::hours(100));
+  ASSERT_OK(ImportImage(*other, image.manifest, image.config, *image.source, ctx()));
+  EXPECT_EQ(MergeImage(*other, image.manifest, image.config, ctx()).value(), *first);
+  EXPECT_EQ(MergeImage(store(), image.manifest, image.config, ctx()).value(), *first);
+}
+
+TEST_F(MergeImageTest, KeepsManifestAndConfigForLater) {
+  const TestImage image = MakeImage({HostLayer()}, {.version = "7.1"});
+  const auto commit = Pull(image);
+  ASSERT_OK(commit);
+  const auto info = FindImage(store(), image.manifest.digest);
+  ASSERT_OK(info);
+  ASSERT_TRUE(info->has_value());
+  EXPECT_EQ((*info)->commit, *commit);
+  EXPECT_EQ((*info)->version, "7.1");
+  EXPECT_EQ((*info)->created, 1767323045);
+  EXPECT_EQ((*info)->diff_ids, image.config.diff_ids);
+  const auto stored = LoadImage(store(), image.manifest.digest);
+  ASSERT_OK(stored);
+  EXPECT_EQ(stored->manifest.document.bytes, image.manifest.document.bytes);
+  EXPECT_EQ(stored->config.bytes, image.config.bytes);
+  EXPECT_EQ(ListImages(store()).value().size(), 1U);
+  EXPECT_THAT(Run("ostree --repo=" + Repo() + " log hostapp/image/" + image.manifest.digest.Hex()).second,
+              HasSubstr("Version: 7.1"));
+}
+
+TEST_F(MergeImageTest, ANeverSeenImageIsNotFound) {
+  EXPECT_FALSE(FindImage(store(), Digest::Of(AsBytes("x"))).value().has_value());
+  EXPECT_EQ(LoadImage(store(), Digest::Of(AsBytes("x"))).error().code(), Errc::kNotFound);
+  const TestImage image = MakeImage({HostLayer()});
+  EXPECT_EQ(MergeImage(store(), image.manifest, image.config, ctx()).error().code(), Errc::kNotFound);
+}
+
+TEST_F(MergeImageTest, ReadsFilesOfACommitWithoutFollowingLinks) {
+  const TestImage image = MakeImage({HostLayer()});
+  const auto commit = Pull(image);
+  ASSERT_OK(commit);
+  const auto file = OpenFile(store(), *commit, "usr/etc/hostname");
+  ASSERT_OK(file);
+  char text[16];
+  EXPECT_EQ(std::string(text, static_cast<size_t>(::read(file->get(), text, sizeof text))), "device\n");
+  EXPECT_EQ(OpenFile(store(), *commit, "home").error().code(), Errc::kNotFound);
+  EXPECT_EQ(OpenFile(store(), *commit, "home/x").error().code(), Errc::kNotFound);
+  EXPECT_EQ(OpenFile(store(), *commit, "usr").error().code(), Errc::kNotFound);
+  EXPECT_EQ(OpenFile(store(), *commit, "usr/../usr/etc/hostname").error().code(), Errc::kNotFound);
+  EXPECT_EQ(ListTree(store(), *commit, "home").error().code(), Errc::kNotFound);
+}
+
+TEST_F(MergeImageTest, ChecksOutWithHardLinksOnce) {
+  const TestImage image = MakeImage({HostLayer()});
+  const auto commit = Pull(image);
+  ASSERT_OK(commit);
+  ASSERT_OK(Checkout(store(), *commit, dir_.fd(), "root", ctx()));
+  EXPECT_EQ(Run("cat " + (dir_ / "root/usr/etc/hostname")).second, "device\n");
+  EXPECT_EQ(Run("stat -c %h " + (dir_ / "root/usr/bin/init")).second, "2\n");
+  EXPECT_EQ(Run("readlink " + (dir_ / "root/home")).second, "var/home\n");
+  const Status again = Checkout(store(), *commit, dir_.fd(), "root", ctx());
+  ASSERT_FALSE(again.ok());
+  EXPECT_EQ(again.error().code(), Errc::kBusy);
+}
+
+TEST_F(MergeImageTest, RefusesWhatIsNoHostImage) {
+  struct Case {
+    std::string tar;
+    const char* message;
+  };
+  const Case cases[] = {
+      {TarBytes().Symlink("etc", "usr/etc").Dir("usr/").End(), "/etc must be a folder"},
+      {TarBytes().File("usr", "x").End(), "/usr must be a folder"},
+      {TarBytes().Symlink("var", "/tmp").End(), "/var must be a folder"},
+      {TarBytes().Symlink("sysroot", ".").End(), "/sysroot must be a folder"},
+      {TarBytes().Symlink("ostree", "/etc").End(), "/ostree must be a folder"},
+      {TarBytes().Symlink("boot", "usr/boot").End(), "/boot must be a folder"},
+      {TarBytes().Symlink("dev", "/").End(), "/dev must be a folder"},
+      {TarBytes().File("etc/a", "1").File("usr/etc/a", "2").End(), "/etc and /usr/etc both have content"},
+      {TarBytes().File("etc/a", "1").Symlink("usr/etc", "../etc").End(), "/usr/etc must be a folder"},
+      {TarBytes().File("etc/a", "1").End(), "/usr is missing"},
+  };
+  for (const Case& test : cases) {
+    const auto commit = Pull(MakeImage({test.tar}));
+    ASSERT_FALSE(commit.ok()) << test.message;
+    EXPECT_EQ(commit.error().code(), Errc::kCorrupt);
+    EXPECT_THAT(commit.error().message(), HasSubstr(test.message));
+  }
+}
+
+TEST_F(MergeImageTest, AcceptsTheLinkThatBootcImagesHaveAndAnEmptyEtcBesideUsrEtc) {
+  ASSERT_OK(Pull(MakeImage({TarBytes().Dir("usr/").Symlink("ostree", "sysroot/ostree").End()})));
+  const auto commit = Pull(MakeImage({TarBytes().Dir("etc/").File("usr/etc/a", "1").End()}));
+  ASSERT_OK(commit);
+  EXPECT_THAT(Names(store(), *commit, "usr/etc"), ElementsAre("a"));
+}
+
+}  // namespace
+}  // namespace hostapp

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include "tests/unit/ostree-integration/store/store_fixture.h"
+
+namespace hostapp {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::MakeImage;
+using testing::StoreTest;
+using testing::TarBytes;
+using testing::TestImage;
+
+class PruneTest : public StoreTest {
+ protected:
+  const TestImage old_ = MakeImage(
+      {TarBytes().Dir("usr/").File("usr/shared", "shared").End(), TarBytes().File("usr/old", "old content").End()});
+  const TestImage new_ = MakeImage(
+      {TarBytes().Dir("usr/").File("usr/shared", "shared").End(), TarBytes().File("usr/new", "new content").End()});
+};
+
+TEST_F(PruneTest, RemovesWhatOnlyTheOtherImageNeeds) {
+  ASSERT_OK(Pull(old_));
+  const std::string before = Snapshot();
+  ASSERT_OK(Pull(new_));
+  const auto report = Prune(store(), {old_.manifest.digest}, PruneMode::kRemove, ctx());
+  ASSERT_OK(report);
+  EXPECT_THAT(report->refs, ElementsAre("hostapp/image/" + new_.manifest.digest.Hex(),
+                                        "hostapp/layer/" + new_.config.diff_ids[1].Hex()));
+  EXPECT_EQ(Snapshot(), before);
+  EXPECT_TRUE(FindImage(store(), old_.manifest.digest).value().has_value());
+  EXPECT_FALSE(FindImage(store(), new_.manifest.digest).value().has_value());
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(PruneTest, ADryRunCountsTheSameAndChangesNothing) {
+  ASSERT_OK(Pull(old_));
+  ASSERT_EQ(Run("printf 12345 > " + (dir_ / "hostapp/tmp/sha256-x.part")).first, 0);
+  const std::string before = Snapshot();
+  const auto dry = Prune(store(), {}, PruneMode::kDryRun, ctx());
+  ASSERT_OK(dry);
+  EXPECT_EQ(Snapshot(), before);
+  const std::string objects = "find " + Repo() + "/objects -type f -o -type l ";
+  const std::string count = Run(objects + "| wc -l").second;
+  const std::string bytes =
+      Run("find " + Repo() + "/objects \\( -type f -o -type l \\) -printf '%s\\n' | awk '{s+=$1} END {print s}'")
+          .second;
+  const auto real = Prune(store(), {}, PruneMode::kRemove, ctx());
+  ASSERT_OK(real);
+  EXPECT_EQ(StrCat(real->objects, "\n"), count);
+  EXPECT_EQ(StrCat(real->object_bytes, "\n"), bytes);
+  EXPECT_EQ(dry->objects, real->objects);
+  EXPECT_EQ(dry->object_bytes, real->object_bytes);
+  EXPECT_EQ(dry->refs, real->refs);
+  EXPECT_EQ(dry->leftovers, real->leftovers);
+  EXPECT_EQ(dry->leftover_bytes, 5U);
+  EXPECT_EQ(Run(objects).second, "");
+}
+
+TEST_F(PruneTest, KeepsWhatOtherPeoplesRefsNeed) {
+  ASSERT_OK(Pull(old_));
+  const std::string layer = "hostapp/layer/" + old_.config.diff_ids[1].Hex();
+  ASSERT_EQ(Run("ostree --repo=" + Repo() + " refs --create=somebody/else " + layer).first, 0);
+  ASSERT_OK(Prune(store(), {}, PruneMode::kRemove, ctx()));
+  EXPECT_THAT(Run("ostree --repo=" + Repo() + " ls somebody/else /layer/usr/old").second, HasSubstr("/layer/usr/old"));
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(PruneTest, RemovesNothingWhenAKeptImageIsDamaged) {
+  ASSERT_OK(Pull(old_));
+  ASSERT_OK(Pull(new_));
+  const auto image = FindImage(store(), old_.manifest.digest);
+  const std::string tree = ListTree(store(), (*image)->commit, "").value()[0].checksum;
+  ASSERT_EQ(Run("rm " + Repo() + "/objects/" + tree.substr(0, 2) + "/" + tree.substr(2) + ".dirtree").first, 0);
+  const std::string before = Snapshot();
+  const auto report = Prune(store(), {old_.manifest.digest}, PruneMode::kRemove, ctx());
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code(), Errc::kCorrupt);
+  EXPECT_EQ(Snapshot(), before);
+}
+
+class CheckTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    if (IsSkipped()) return;
+    const auto commit = Pull(image_);
+    ASSERT_OK(commit);
+    commit_ = *commit;
+  }
+  std::string ObjectFile(const std::string& checksum, const std::string& extension) const {
+    return Repo() + "/objects/" + checksum.substr(0, 2) + "/" + checksum.substr(2) + "." + extension;
+  }
+  std::string BinObject() { return ListTree(store(), commit_, "usr").value()[0].checksum; }
+
+  const TestImage image_ =
+      MakeImage({TarBytes().Dir("usr/").File("usr/bin", "some program").Symlink("usr/l", "bin").End(),
+                 TarBytes().File("usr/other", "x").End()});
+  std::string commit_;
+};
+
+TEST_F(CheckTest, FindsNothingInAGoodStore) {
+  const auto report = CheckStore(store(), ctx());
+  ASSERT_OK(report);
+  EXPECT_TRUE(report->problems.empty());
+  EXPECT_GT(report->objects, 10U);
+}
+
+// Row 120: each class of damage is found, named, and mended from the image's source.
+TEST_F(CheckTest, FindsEveryKindOfDamageAndMendsIt) {
+  const std::string file = ObjectFile(BinObject(), "file");
+  const std::string tree = ObjectFile(ListTree(store(), commit_, "").value()[0].checksum, "dirtree");
+  const std::string commit = ObjectFile(commit_, "commit");
+  const std::string layer = FindLayer(store(), image_.config.diff_ids[0]).value()->commit;
+  const std::string index = ObjectFile(ListTree(store(), layer, "").value()[0].checksum, "file");
+  const std::string ref = Repo() + "/refs/heads/hostapp/layer/" + image_.config.diff_ids[1].Hex();
+  struct Case {
+    std::string damage;
+    StoreProblem::Kind kind;
+  };
+  const Case cases[] = {
+      {"rm " + file, StoreProblem::Kind::kMissingObject},
+      {"truncate -s 0 " + file, StoreProblem::Kind::kDamagedObject},
+      {"truncate -s 5 " + file, StoreProblem::Kind::kDamagedObject},
+      {"printf X | dd conv=notrunc bs=1 seek=3 of=" + file, StoreProblem::Kind::kDamagedObject},
+      {"chmod 0777 " + file, StoreProblem::Kind::kDamagedObject},
+      {"chown 5 " + file, StoreProblem::Kind::kDamagedObject},
+      {"rm " + tree, StoreProblem::Kind::kMissingObject},
+      {"truncate -s 0 " + tree, StoreProblem::Kind::kDamagedObject},
+      {"truncate -s 7 " + commit, StoreProblem::Kind::kDamagedObject},
+      {"printf X | dd conv=notrunc bs=1 seek=200 of=" + index, StoreProblem::Kind::kDamagedObject},
+      {"truncate -s 0 " + ref, StoreProblem::Kind::kDamagedRef},
+  };
+  for (const Case& test : cases) {
+    ASSERT_EQ(Run(test.damage).first, 0) << test.damage;
+    const auto found = CheckStore(store(), ctx());
+    ASSERT_OK(found);
+    ASSERT_EQ(found->problems.size(), 1U) << test.damage;
+    EXPECT_EQ(found->problems[0].kind, test.kind) << test.damage;
+    EXPECT_FALSE(found->problems[0].refs.empty()) << test.damage;
+    ASSERT_OK(RepairImage(store(), found->problems, image_.manifest, image_.config, *image_.source, ctx()));
+    const auto after = CheckStore(store(), ctx());
+    ASSERT_OK(after);
+    EXPECT_TRUE(after->problems.empty()) << test.damage << ": " << after->problems[0].what;
+    EXPECT_EQ(MergeImage(store(), image_.manifest, image_.config, ctx()).value(), commit_) << test.damage;
+  }
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(CheckTest, NamesTheRefsThatNeedADamagedObject) {
+  ASSERT_EQ(Run("truncate -s 0 " + ObjectFile(BinObject(), "file")).first, 0);
+  const auto report = CheckStore(store(), ctx());
+  ASSERT_OK(report);
+  ASSERT_EQ(report->problems.size(), 1U);
+  EXPECT_EQ(report->problems[0].object, BinObject() + ".file");
+  EXPECT_THAT(report->problems[0].what, HasSubstr("usr/bin: its checksum is "));
+  EXPECT_THAT(report->problems[0].refs, ElementsAre("hostapp/image/" + image_.manifest.digest.Hex(),
+                                                    "hostapp/layer/" + image_.config.diff_ids[0].Hex()));
+}
+
+}  // namespace
+}  // namespace hostapp
