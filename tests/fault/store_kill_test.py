@@ -116,7 +116,7 @@ def main():
         step(full, "import")
         for verb, template, repo_exists in (("create", empty, False), ("import", created, True), ("prune", full, True)):
             kills = kill_everywhere(verb, template, work, repo_exists)
-            print(f"{verb}: {kills} kills")
+            print(f"{verb}: {kills} kills", flush=True)
             if kills == 0:
                 sys.exit(f"FAILED: {verb} was never killed: the test proves nothing")
 
