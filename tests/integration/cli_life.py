@@ -284,7 +284,7 @@ class Life(unittest.TestCase):
         self.assertEqual(self.error("status", status=3)["code"], "not-found")
         self.device_with(1)
         self.assertEqual(self.error("deploy", "oci:" + self.dir + "/nothing", status=3)["code"], "not-found")
-        self.assertEqual(self.error("deploy", "docker://UPPER/case", status=2)["code"], "invalid")
+        self.assertEqual(self.error("deploy", "docker://registry.example/UPPER", status=2)["code"], "invalid")
         self.assertEqual(self.error("deploy", self.reference(), "--karg", "hostapp.deployment=7", status=2)["code"],
                          "invalid")
         self.assertEqual(self.error("deploy", self.reference(), "--reboot", status=2)["code"], "invalid")
