@@ -306,8 +306,8 @@ class CurlHttpClient : public HttpClient {
     } else if (!exchange.begun) {
       outcome.error = Error(Errc::kUnavailable, "the connection ended before an answer");
     }
-    // A handle whose transfer failed early (no such host) keeps its buffer, and libcurl 7.88 then refuses to be told that
-    // buffer's size again. It has no connection worth keeping either.
+    // A handle whose transfer failed early (no such host) keeps its buffer, and libcurl 7.88 then refuses to be told
+    // that buffer's size again. It has no connection worth keeping either.
     if (code != CURLE_OK) return outcome;
     // Options go, connections stay.
     curl_easy_reset(curl.get());

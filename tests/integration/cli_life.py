@@ -133,13 +133,11 @@ class Life(unittest.TestCase):
         self.fsck()
 
     def test_rollback_goes_back_and_forward_again(self):
-        self.device_with(1, 2)
-        self.assertEqual(self.json("rollback"), {"serial": 1, "on_trial": True, "trial_ended": False}
-                         if self.json("status")["deployments"][-1]["state"] == "unproven" else
-                         {"serial": 1, "on_trial": False, "trial_ended": False})
-        self.assertEqual(self.json("status")["next_boot"], 1)
-        self.assertEqual(self.json("rollback", "--to", "2"), {"serial": 2, "on_trial": False, "trial_ended": False})
-        self.assertEqual(self.json("status")["default"], 2)
+        self.device_with(1, 2, 3)
+        self.assertEqual(self.json("rollback"), {"serial": 2, "on_trial": False, "trial_ended": False})
+        self.assertEqual(self.json("status")["next_boot"], 2)
+        self.assertEqual(self.json("rollback", "--to", "3"), {"serial": 3, "on_trial": False, "trial_ended": False})
+        self.assertEqual(self.json("status")["default"], 3)
 
     def test_rollback_during_a_trial_ends_it(self):
         self.device_with(1)
@@ -284,17 +282,20 @@ class Life(unittest.TestCase):
         self.assertEqual(self.error("status", status=3)["code"], "not-found")
         self.device_with(1)
         self.assertEqual(self.error("deploy", "oci:" + self.dir + "/nothing", status=3)["code"], "not-found")
-        self.assertEqual(self.error("deploy", "docker://registry.example/UPPER", status=2)["code"], "invalid")
+        self.assertEqual(self.error("deploy", "docker://upper.example/CASE", status=2)["code"], "invalid")
         self.assertEqual(self.error("deploy", self.reference(), "--karg", "hostapp.deployment=7", status=2)["code"],
                          "invalid")
         self.assertEqual(self.error("deploy", self.reference(), "--reboot", status=2)["code"], "invalid")
         self.assertEqual(self.error("mark-good", status=3)["code"], "not-found")
         self.assertEqual(self.error("rollback", status=3)["code"], "not-found")
         self.assertEqual(self.error("pin", "7", status=3)["code"], "not-found")
-        self.assertEqual(self.error("deploy", "127.0.0.1:1/nobody/home", status=6)["code"], "unavailable")
         for verb in ("install", "log", "export"):
             self.assertIn("not in this version", self.error(verb, "x", status=2)["message"])
         self.assertIn("--trust-key", self.error("init", "--trust-key", "k", status=2)["message"])
+
+    def test_a_registry_that_is_not_there_is_worth_another_try_later(self):
+        self.json("init")
+        self.assertEqual(self.error("deploy", "127.0.0.1:1/nobody/home", status=6)["code"], "unavailable")
 
     def test_a_damaged_blob_leaves_the_device_as_it_was(self):
         self.device_with(1)
