@@ -73,8 +73,7 @@ Type TypeOf(mode_t mode) {
 
 class Walk {
  public:
-  Walk(int root, dev_t device, RootfsTree& tree, OpContext& ctx)
-      : root_(root), device_(device), tree_(tree), ctx_(ctx) {}
+  Walk(dev_t device, RootfsTree& tree, OpContext& ctx) : device_(device), tree_(tree), ctx_(ctx) {}
 
   Status Folder(int folder, const std::string& path, size_t depth) {
     TRY(ctx_.cancel.Check());
@@ -163,7 +162,6 @@ class Walk {
     return Ok();
   }
 
-  int root_;
   dev_t device_;
   RootfsTree& tree_;
   OpContext& ctx_;
@@ -178,7 +176,7 @@ Result<RootfsTree> ReadRootfsDir(const std::string& path, OpContext& ctx) {
     struct stat info {};
     if (::fstatat(root.get(), ".", &info, 0) != 0) return SysError(errno, "looking at the root");
     RootfsTree tree;
-    Walk walk(root.get(), info.st_dev, tree, ctx);
+    Walk walk(info.st_dev, tree, ctx);
     TRY(walk.Add(root.get(), ".", "", info));
     TRY(walk.Folder(root.get(), "", 0));
     tree.content = std::make_unique<DirContent>(std::move(root));

@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (const Index* index = std::get_if<Index>(&*parsed)) CheckIndex(*index);
     if (const Manifest* manifest = std::get_if<Manifest>(&*parsed)) CheckManifest(*manifest);
   }
-  for (const size_t layers : {0, 1, 2}) {
+  for (const size_t layers : {size_t{0}, size_t{1}, size_t{2}}) {
     const auto config = ParseImageConfig(text, layers);
     if (!config.ok()) continue;
     Require(config->diff_ids.size() == layers);

@@ -306,7 +306,7 @@ TEST(ParseImageConfig, ReadsWhatADeviceNeeds) {
 }
 
 TEST(ParseImageConfig, RefusesAnotherNumberOfDiffIds) {  // row 75
-  for (const size_t layers : {0, 2}) {
+  for (const size_t layers : {size_t{0}, size_t{2}}) {
     const auto config = ParseImageConfig(ConfigText(Quoted(kA)), layers);
     ASSERT_FALSE(config.ok());
     EXPECT_EQ(config.error().code(), Errc::kCorrupt);
