@@ -165,7 +165,9 @@ class Harness:
 
     def fsck(self, root):
         repo = os.path.join(root, "ostree/repo")
-        if not os.path.exists(os.path.join(repo, "config")):
+        # The last that `init` makes: before that there is no store yet.
+        if not os.path.exists(os.path.join(root, "hostapp/boot-ledger")) and not os.path.exists(
+                os.path.join(root, "hostapp/deployments/1")):
             return ""
         done = run(["ostree", f"--repo={repo}", "fsck", "--quiet"])
         return "" if done.returncode == 0 else (done.stdout + done.stderr).decode()
@@ -217,7 +219,7 @@ class Harness:
         if problem := self.fsck(root):
             yield "fsck", problem
         try:
-            if self.good(root) != good:
+            if good and self.good(root) != good:
                 yield "good", "the known good deployment or its boot set has changed"
         except (OSError, ValueError) as error:
             yield "good", str(error)

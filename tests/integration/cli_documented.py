@@ -41,7 +41,7 @@ def main():
     problems = []
     leaves = [verb for verb in verbs if not any(len(other) > len(verb) and other[: len(verb)] == verb for other in verbs)]
     described = set()
-    for line in man.partition(".SH VERBS")[2].partition(".SH EXIT")[0].split("\n.TP\n")[1:]:
+    for line in man.partition(".SH VERBS")[2].partition("\n.SH ")[0].split("\n.TP\n")[1:]:
         for part in line.split("\n")[0].split(","):
             words = part.replace("\"", " ").split()
             words = words[1:] if words[0].startswith(".") else words

@@ -14,9 +14,9 @@
 namespace hostapp {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::SampleDeployment;
 using testing::TestSysroot;
 
