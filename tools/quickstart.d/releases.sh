@@ -65,7 +65,7 @@ make_base() {
   extra=$(package_depends | paste -sd, -)
   SOURCE_DATE_EPOCH=$(date -d 'today 00:00 UTC' +%s) mmdebstrap --mode=root --variant=minbase --format=directory \
     --include="$image_packages${extra:+,$extra}" --aptopt="$dir.new/apt.conf" \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --customize-hook="'$here/quickstart.d/base-hook' \"\$1\" '$dir.new/debs' $added_package $update_candidates" \
     $suite "$dir.new/root" "$dir.new/sources.list" || return
@@ -98,7 +98,7 @@ install_debs() {
   local deb
   mkdir -p "$root/tmp/debs"
   for deb in "$@"; do cp "$deb" "$root/tmp/debs/"; done
-  in_root sh -c 'dpkg --force-confold -i /tmp/debs/*.deb'
+  in_root sh -c 'dpkg --force-unsafe-io --force-confold -i /tmp/debs/*.deb'
   rm -rf "$root/tmp/debs"
 }
 

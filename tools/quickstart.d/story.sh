@@ -20,20 +20,29 @@ begin_run() {
 
 get_ready() {
   chapter 'Getting ready'
-  step 'Debian packages that this needs' "$here/install-build-deps" build package quickstart
-  # The same commit, the same packages, bit for bit.
-  SOURCE_DATE_EPOCH=$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CMakeLists.txt")
-  export SOURCE_DATE_EPOCH
-  step 'building hostapp' build_programs
-  step 'making its Debian packages' make_packages
+  if [ -n "$given_packages" ]; then
+    packages=$given_packages
+    step 'Debian packages that this needs' "$here/install-build-deps" quickstart
+  else
+    step 'Debian packages that this needs' "$here/install-build-deps" build package quickstart
+    build
+  fi
   device_deb=$(one_file "$packages"/hostapp_*.deb)
   rm -rf "$work/tools"
   dpkg-deb -x "$device_deb" "$work/tools"
   dpkg-deb -x "$(one_file "$packages"/hostapp-image_*.deb)" "$work/tools"
 }
 
+build() {
+  # The same commit, the same packages, bit for bit.
+  epoch=$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CMakeLists.txt")
+  step 'building hostapp' build_programs
+  step 'making its Debian packages' make_packages
+}
+
 build_programs() {
   cd "$top"
+  export SOURCE_DATE_EPOCH=$epoch
   cmake --preset release
   cmake --build --preset release
 }
@@ -41,7 +50,7 @@ build_programs() {
 make_packages() {
   rm -rf "$packages"
   cd "$top/build/release"
-  cpack -G DEB
+  SOURCE_DATE_EPOCH=$epoch cpack -G DEB
 }
 
 one_file() {
