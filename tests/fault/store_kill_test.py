@@ -59,7 +59,7 @@ def calls_to_try(verb, template, work):
     subprocess.run(["cp", "-a", template, sysroot], check=True)
     _, _, err = run(KILLAT, "-l", STEPS, sysroot, verb)
     shutil.rmtree(sysroot)
-    numbers = re.findall(r"killat: call \d+ is syscall (\d+)", err)
+    numbers = re.findall(r"killat: call \d+ is number (\d+)", err)
     tried = [i + 1 for i in range(len(numbers)) if i == 0 or numbers[i - 1] not in SYNCS]
     # One beyond the end, for a run that happens to make a few more calls, and ends by itself otherwise.
     return tried[::STRIDE] + [len(numbers) + 1]
@@ -77,7 +77,7 @@ def kill_everywhere(verb, template, work, repo_exists):
         sysroot = os.path.join(work, "sysroot")
         subprocess.run(["cp", "-a", template, sysroot], check=True)
         _, _, err = run(KILLAT, "-n", str(call), STEPS, sysroot, verb)
-        killed = "killat: killed at" in err
+        killed = "killat: killed before call" in err
         try:
             if repo_exists:
                 fsck(sysroot)
@@ -103,7 +103,7 @@ def main():
         sys.exit(77)
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=base, prefix="hostapp-fault-") as work:
-        if "mutating syscalls" not in run(KILLAT, "true")[2]:
+        if "mutating system calls" not in run(KILLAT, "true")[2]:
             print("no process can be traced here")
             sys.exit(77)
         empty = os.path.join(work, "empty")
