@@ -2,6 +2,7 @@
 // Counts the system calls of a program that change something durable, kills it before the n-th, or makes the n-th fail.
 //
 //   killat CMD…                counts ("killat: 301 mutating system calls, status 0" on standard error)
+//   killat -l FILE CMD…        and writes the number of each such system call to FILE, one a line
 //   killat -n N CMD…           SIGKILL before call N, to the whole process group; exit status 137
 //   killat -n N -e ERRNO CMD…  call N fails with ERRNO (28: ENOSPC); -s: and every call after it
 //
@@ -96,6 +97,7 @@ struct Plan {
   long at;    // 0: count only
   int error;  // 0: kill
   int sticky;
+  FILE* list;  // NULL: nowhere
 };
 
 static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* count) {
@@ -103,6 +105,7 @@ static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* cou
   ptrace(PTRACE_GETREGS, thread, 0, &regs);
   if (!Mutates(thread, &regs)) return;
   ++*count;
+  if (plan->list != NULL) fprintf(plan->list, "%lld\n", (long long)regs.orig_rax);
   if (plan->at == 0 || !(*count == plan->at || (plan->sticky && *count > plan->at))) return;
   if (plan->error == 0) {
     kill(-child, SIGKILL);
@@ -139,12 +142,13 @@ static int Trace(const struct Plan* plan, pid_t child) {
 }
 
 int main(int argc, char** argv) {
-  struct Plan plan = {0, 0, 0};
-  for (int option; (option = getopt(argc, argv, "+n:e:s")) != -1;) {
+  struct Plan plan = {0, 0, 0, NULL};
+  for (int option; (option = getopt(argc, argv, "+n:e:sl:")) != -1;) {
     if (option == 'n') plan.at = atol(optarg);
     if (option == 'e') plan.error = atoi(optarg);
     if (option == 's') plan.sticky = 1;
-    if (option == '?') return 125;
+    if (option == 'l') plan.list = fopen(optarg, "we");
+    if (option == '?' || (option == 'l' && plan.list == NULL)) return 125;
   }
   if (optind >= argc) return 125;
   const pid_t child = fork();
@@ -165,5 +169,7 @@ int main(int argc, char** argv) {
     return 125;
   }
   kill(child, SIGCONT);
-  return Trace(&plan, child);
+  const int result = Trace(&plan, child);
+  if (plan.list != NULL) fclose(plan.list);
+  return result;
 }

@@ -13,11 +13,11 @@
 namespace hostapp {
 namespace {
 
-using testing::ElementsAre;
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using testing::TempDir;
 using Outcome = CheckResult::Outcome;
 
@@ -255,7 +255,7 @@ TEST(ProveRunning, FailsATrialWithTheChecksNameAndLastLines) {
   EXPECT_EQ(ledger.default_deployment.serial, 1u);
   EXPECT_EQ(ledger.last_failure.cause, bootsel::Cause::kCheckFailed);
   EXPECT_THAT(std::string(ledger.last_failure.Text()),
-              testing::AllOf(HasSubstr("required/check: exit status 4"), EndsWith("no network")));
+              ::testing::AllOf(HasSubstr("required/check: exit status 4"), EndsWith("no network")));
 }
 
 TEST(ProveRunning, OnlyReportsOnTheDefaultAndMarksTheFirstOneOfADevice) {

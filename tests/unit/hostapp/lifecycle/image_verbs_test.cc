@@ -26,13 +26,13 @@
 namespace hostapp {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::IsSupersetOf;
-using testing::SizeIs;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
+using ::testing::SizeIs;
 using testing::TinyImage;
 
 // What `release` brings: another initramfs, so another boot set.
@@ -281,8 +281,8 @@ TEST_F(VerbsTest, GcTakesWhatInterruptedRunsLeft) {
   EXPECT_THAT(Gc().deployments, ElementsAre(7u));
   EXPECT_THAT(Serials(), ElementsAre("1"));
   EXPECT_THAT(BootSets(), SizeIs(1));
-  EXPECT_THAT(testing::NamesIn(sysroot.DeploymentPath(1)), testing::Not(Contains(".good.new")));
-  EXPECT_THAT(testing::NamesIn(sysroot.root() + "/hostapp"), testing::Not(Contains(".boot-ledger.new")));
+  EXPECT_THAT(testing::NamesIn(sysroot.DeploymentPath(1)), ::testing::Not(Contains(".good.new")));
+  EXPECT_THAT(testing::NamesIn(sysroot.root() + "/hostapp"), ::testing::Not(Contains(".boot-ledger.new")));
 }
 
 TEST_F(VerbsTest, GcCollectsNothingWhileTheRecordOfANeededDeploymentCannotBeRead) {
@@ -331,7 +331,8 @@ TEST_F(VerbsTest, FsckFindsAndMendsWhatIsDamaged) {
   ledger[50] = static_cast<char>(ledger[50] ^ 1);
   testing::WriteText(sysroot.root() + "/hostapp/boot-ledger", ledger);
   std::set<std::string> kinds;
-  for (const DeviceProblem& problem : CheckDevice(device(), RepairMode::kReportOnly, {}, ctx())->problems) {
+  const DeviceReport damaged = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx()).value();
+  for (const DeviceProblem& problem : damaged.problems) {
     kinds.insert(problem.kind);
     EXPECT_FALSE(problem.repaired);
   }

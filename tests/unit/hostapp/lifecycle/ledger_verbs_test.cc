@@ -13,10 +13,10 @@
 namespace hostapp {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using testing::TestSysroot;
 
 // Deployments 1 (previous), 2 (default), both proven, and 3, which is not.

@@ -14,11 +14,11 @@
 namespace hostapp {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using testing::FaultySyscalls;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using testing::TestSysrootWithStore;
 using testing::TinyImage;
 

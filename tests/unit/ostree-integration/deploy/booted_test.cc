@@ -9,7 +9,7 @@
 namespace hostapp {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using testing::TestSysroot;
 
 Result<std::optional<Booted>> Read(TestSysroot& sysroot, std::string_view record) {

@@ -14,9 +14,9 @@
 namespace hostapp {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::SampleDeployment;
 using testing::TestSysroot;
 
@@ -75,7 +75,7 @@ TEST(DeploymentJson, RefusesEachMemberThatIsMissingOrWrongAndNamesIt) {
       {"kernel_arguments", "quiet"},
       {"kernel_arguments", Json::Array{1}},
       {"kernel_version", 6},
-      {"reference", nullptr},
+      {"reference", 1},
       {"version", 1},
   };
   for (const auto& [key, value] : kWrong) {

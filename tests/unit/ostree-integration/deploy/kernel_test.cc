@@ -10,7 +10,7 @@
 namespace hostapp {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::string With(std::string bytes, size_t at, std::string_view magic) {
   if (bytes.size() < at + magic.size()) bytes.resize(at + magic.size(), '\0');

@@ -11,7 +11,7 @@ namespace hostapp {
 namespace {
 
 using testing::FaultySyscalls;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using testing::TestSysroot;
 
 std::string LedgerPath(const TestSysroot& sysroot) { return sysroot.root() + "/hostapp/boot-ledger"; }
@@ -64,7 +64,7 @@ TEST(ReadLedger, IsFineWithOneSlotWhicheverItIs) {
     const Result<StoredLedger> stored = ReadLedger(sysroot.Open());
     ASSERT_TRUE(stored.ok()) << slot;
     EXPECT_EQ(stored->damaged_slots, 1);
-    EXPECT_THAT(stored->ledger.default_attempts, testing::AnyOf(1u, 2u));
+    EXPECT_THAT(stored->ledger.default_attempts, ::testing::AnyOf(1u, 2u));
   }
 }
 
@@ -90,7 +90,7 @@ TEST(ReadLedger, SurvivesATornWriteOfTheNextRecord) {
     testing::WriteText(LedgerPath(sysroot), after.substr(0, torn) + before.substr(torn));
     const Result<StoredLedger> stored = ReadLedger(sysroot.Open());
     ASSERT_TRUE(stored.ok()) << torn;
-    EXPECT_THAT(stored->ledger.default_attempts, testing::AnyOf(1u, 2u)) << torn;
+    EXPECT_THAT(stored->ledger.default_attempts, ::testing::AnyOf(1u, 2u)) << torn;
   }
 }
 
@@ -137,7 +137,7 @@ TEST(ChangeLedger, KeepsTheOldOrTheNewRecordAtEveryFailingCall) {
             EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
             const Result<StoredLedger> stored = ReadLedger(sysroot.Open());
             ASSERT_TRUE(stored.ok()) << sys.failed_call();
-            EXPECT_THAT(stored->ledger.default_attempts, testing::AnyOf(1u, 2u)) << sys.failed_call();
+            EXPECT_THAT(stored->ledger.default_attempts, ::testing::AnyOf(1u, 2u)) << sys.failed_call();
             if (!status.ok() && error == ENOSPC) {
               EXPECT_EQ(status.error().code(), Errc::kNoSpace);
             }
