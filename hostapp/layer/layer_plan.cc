@@ -2,6 +2,7 @@
 #include "hostapp/layer/layer_plan.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -14,7 +15,8 @@ namespace {
 
 using Type = TarEntry::Type;
 
-constexpr std::string_view kDpkgInfo = "var/lib/dpkg/info/";
+// Images whose /var is the device's keep the database with the release.
+constexpr std::array<std::string_view, 2> kDpkgInfos = {"var/lib/dpkg/info/", "usr/lib/sysimage/dpkg/info/"};
 constexpr uint64_t kMaxListBytes = uint64_t{16} << 20;
 constexpr std::string_view kKernel = "kernel", kRest = "rest";
 
@@ -52,10 +54,9 @@ std::string ThroughTopLinks(const RootfsTree& tree, std::string_view listed) {
 using Owners = std::unordered_map<std::string, std::string>;  // path → package
 
 // Packages with their architecture cut off, so that a file's group is the same on all of them.
-Result<Owners> ReadDpkgOwners(const RootfsTree& tree) {
-  Owners owners;
-  for (auto at = tree.paths.lower_bound(kDpkgInfo); at != tree.paths.end() && at->first.starts_with(kDpkgInfo); ++at) {
-    const std::string_view name = std::string_view(at->first).substr(kDpkgInfo.size());
+Status AddDpkgOwners(const RootfsTree& tree, std::string_view info, Owners& owners) {
+  for (auto at = tree.paths.lower_bound(info); at != tree.paths.end() && at->first.starts_with(info); ++at) {
+    const std::string_view name = std::string_view(at->first).substr(info.size());
     if (at->second->entry.type != Type::kFile) continue;
     const size_t dot = name.rfind('.');
     if (dot == std::string_view::npos) continue;
@@ -68,6 +69,12 @@ Result<Owners> ReadDpkgOwners(const RootfsTree& tree) {
       if (!line.empty()) owners.emplace(ThroughTopLinks(tree, line), package);
     }
   }
+  return Ok();
+}
+
+Result<Owners> ReadDpkgOwners(const RootfsTree& tree) {
+  Owners owners;
+  for (const std::string_view info : kDpkgInfos) TRY(AddDpkgOwners(tree, info, owners));
   return owners;
 }
 

@@ -34,7 +34,8 @@ struct PlannedLayer {
 };
 
 // Lowest layer first; at least one. `layers` is 1..kMaxPackLayers. The package database is read from the tree's content
-// (var/lib/dpkg/info/*.list); an unreadable one is an error of its reader.
+// (*.list in
+// var/lib/dpkg/info or usr/lib/sysimage/dpkg/info); an unreadable one is an error of its reader.
 Result<std::vector<PlannedLayer>> PlanLayers(const RootfsTree& tree, int layers);
 
 }  // namespace hostapp

@@ -73,6 +73,119 @@ std::optional<std::string> GnuName(std::string text) {
   return text;
 }
 
+// Makes one member of its headers, rule by rule.
+class EntryMaker {
+ public:
+  EntryMaker(const tar::Header& header, const tar::PaxHeader& pax, const TarLimits& limits, uint64_t bytes_left)
+      : header_(header), pax_(pax), limits_(limits), bytes_left_(bytes_left) {}
+
+  Result<TarEntry> Make(std::string_view name, std::string_view link) {
+    TRY(TakeType());
+    TRY(TakePath(name));
+    TRY(TakeMode());
+    TRY(TakeOwners());
+    TRY(TakeSize());
+    TRY(TakeTime());
+    TRY(TakeLink(link));
+    TRY(TakeDevice());
+    entry_.xattrs = pax_.xattrs;
+    entry_.unknown_keys = pax_.unknown_keys;
+    return std::move(entry_);
+  }
+
+ private:
+  static Error Wrong(std::string_view rule) { return Error(Errc::kCorrupt, std::string(rule)); }
+  tar::PathLimits path_limits() const { return {limits_.max_path, limits_.max_component, limits_.max_depth}; }
+  bool Is(TarEntry::Type type) const { return entry_.type == type; }
+
+  Status TakeType() {
+    const std::optional<TarEntry::Type> type = TypeOf(header_.type_flag());
+    if (type) {
+      entry_.type = *type;
+      return Ok();
+    }
+    if (header_.type_flag() == 'S') return Wrong("a sparse file, which OCI forbids");
+    return Wrong(StrCat("type flag \"", Escape(std::string(1, header_.type_flag())), "\" is none of POSIX's"));
+  }
+
+  Status TakePath(std::string_view name) {
+    ASSIGN_OR_RETURN(entry_.path, tar::NormalisePath(name, path_limits()));
+    if (Is(TarEntry::Type::kDirectory)) return Ok();
+    if (name.ends_with('/') || name.ends_with("/.")) return Wrong("a trailing slash on what is no directory");
+    return entry_.path.empty() ? Status(Wrong("the root must be a directory")) : Ok();
+  }
+
+  Status TakeMode() {
+    ASSIGN_OR_RETURN(const uint64_t mode, header_.Number(tar::kMode, "mode"));
+    const uint64_t expected = TypeBitsOf(entry_.type);
+    if ((mode & kTypeBits) != 0 && expected != 0 && (mode & kTypeBits) != expected) {
+      return Wrong("the type in the mode is not the type flag's");
+    }
+    entry_.mode = static_cast<uint32_t>(mode & 07777);
+    return Ok();
+  }
+
+  Result<uint64_t> NumberOf(const std::optional<uint64_t>& in_pax, tar::Field field, std::string_view what) const {
+    if (in_pax) return *in_pax;
+    return header_.Number(field, what);
+  }
+
+  Status TakeOwners() {
+    ASSIGN_OR_RETURN(const uint64_t uid, NumberOf(pax_.uid, tar::kUid, "uid"));
+    ASSIGN_OR_RETURN(const uint64_t gid, NumberOf(pax_.gid, tar::kGid, "gid"));
+    if (uid > kMaxId || gid > kMaxId) return Wrong("an owner outside 0..4294967294");
+    entry_.uid = static_cast<uint32_t>(uid);
+    entry_.gid = static_cast<uint32_t>(gid);
+    return Ok();
+  }
+
+  Status TakeSize() {
+    ASSIGN_OR_RETURN(entry_.size, NumberOf(pax_.size, tar::kSize, "size"));
+    if (entry_.size > 0 && !Is(TarEntry::Type::kFile)) return Wrong("content in what is no file");
+    constexpr uint64_t kMaxSize = std::numeric_limits<int64_t>::max() - kBlock;
+    if (entry_.size <= std::min(kMaxSize, bytes_left_)) return Ok();
+    return Wrong(StrCat(entry_.size, " bytes, more than the ", limits_.max_total_bytes, " allowed for all"));
+  }
+
+  Status TakeTime() {
+    ASSIGN_OR_RETURN(const int64_t mtime, header_.SignedNumber(tar::kMtime, "time"));
+    const tar::PaxTime time = pax_.mtime ? *pax_.mtime : tar::ClampTime(mtime, 0);
+    entry_.mtime = time.seconds;
+    entry_.mtime_nanos = time.nanos;
+    return Ok();
+  }
+
+  Status TakeLink(std::string_view target) {
+    const bool hard = Is(TarEntry::Type::kHardlink);
+    if (!hard && !Is(TarEntry::Type::kSymlink)) return Ok();
+    if (target.empty()) return Wrong("a link to nothing");
+    if (target.size() >= limits_.max_path) {
+      return Wrong(StrCat("a link target longer than ", limits_.max_path - 1, " bytes"));
+    }
+    entry_.link_target = target;
+    if (!hard) return Ok();
+    ASSIGN_OR_RETURN(entry_.link_target, tar::NormalisePath(target, path_limits()).While("hard link target"));
+    if (target.ends_with('/') || entry_.link_target.empty()) return Wrong("a hard link to a directory");
+    return entry_.link_target == entry_.path ? Status(Wrong("a hard link to itself")) : Ok();
+  }
+
+  Status TakeDevice() {
+    if (!Is(TarEntry::Type::kCharDevice) && !Is(TarEntry::Type::kBlockDevice)) return Ok();
+    ASSIGN_OR_RETURN(const uint64_t major, header_.Number(tar::kDeviceMajor, "device number"));
+    ASSIGN_OR_RETURN(const uint64_t minor, header_.Number(tar::kDeviceMinor, "device number"));
+    if (major > kMaxDeviceMajor || minor > kMaxDeviceMinor) return Wrong("a device number beyond Linux's");
+    entry_.device_major = static_cast<uint32_t>(major);
+    entry_.device_minor = static_cast<uint32_t>(minor);
+    return Ok();
+  }
+
+  const tar::Header& header_;
+  const tar::PaxHeader& pax_;
+  const TarLimits& limits_;
+  uint64_t bytes_left_;
+  TarEntry entry_;
+};
+
 }  // namespace
 
 TarReader::TarReader(ByteSource& source, TarLimits limits, std::function<void(ByteSpan)> framing)
@@ -241,77 +354,12 @@ Result<TarEntry> TarReader::MakeEntry(const Extended& extended) {
   const tar::PaxHeader none;
   const tar::PaxHeader& pax = extended.pax ? *extended.pax : none;
   const tar::Header header = *tar::Header::Parse(block_);
-  const auto make = [&]() -> Result<TarEntry> {
-    const std::string name = pax.path ? *pax.path : extended.gnu_path ? *extended.gnu_path : header.Path();
-    member_ = Escape(std::string_view(name).substr(0, 300));
-    const tar::PathLimits limits{limits_.max_path, limits_.max_component, limits_.max_depth};
-    const auto wrong = [](std::string_view rule) { return Error(Errc::kCorrupt, std::string(rule)); };
-
-    TarEntry entry;
-    const std::optional<TarEntry::Type> type = TypeOf(header.type_flag());
-    if (!type) {
-      if (header.type_flag() == 'S') return wrong("a sparse file, which OCI forbids");
-      return wrong(StrCat("type flag \"", Escape(std::string(1, header.type_flag())), "\" is none of POSIX's"));
-    }
-    entry.type = *type;
-    ASSIGN_OR_RETURN(entry.path, tar::NormalisePath(name, limits));
-    const bool directory = entry.type == TarEntry::Type::kDirectory;
-    if (!directory && (name.ends_with('/') || name.ends_with("/.")))
-      return wrong("a trailing slash on what is no directory");
-    if (entry.path.empty() && !directory) return wrong("the root must be a directory");
-
-    ASSIGN_OR_RETURN(const uint64_t mode, header.Number(tar::kMode, "mode"));
-    const uint64_t expected = TypeBitsOf(entry.type);
-    if ((mode & kTypeBits) != 0 && expected != 0 && (mode & kTypeBits) != expected) {
-      return wrong("the type in the mode is not the type flag's");
-    }
-    entry.mode = static_cast<uint32_t>(mode & 07777);
-
-    ASSIGN_OR_RETURN(const uint64_t uid, pax.uid ? Result<uint64_t>(*pax.uid) : header.Number(tar::kUid, "uid"));
-    ASSIGN_OR_RETURN(const uint64_t gid, pax.gid ? Result<uint64_t>(*pax.gid) : header.Number(tar::kGid, "gid"));
-    if (uid > kMaxId || gid > kMaxId) return wrong("an owner outside 0..4294967294");
-    entry.uid = static_cast<uint32_t>(uid);
-    entry.gid = static_cast<uint32_t>(gid);
-
-    ASSIGN_OR_RETURN(entry.size, pax.size ? Result<uint64_t>(*pax.size) : header.Number(tar::kSize, "size"));
-    if (entry.size > 0 && entry.type != TarEntry::Type::kFile) return wrong("content in what is no file");
-    constexpr uint64_t kMaxSize = std::numeric_limits<int64_t>::max() - kBlock;
-    if (entry.size > std::min(kMaxSize, limits_.max_total_bytes - position_)) {
-      return wrong(StrCat(entry.size, " bytes, more than the ", limits_.max_total_bytes, " allowed for all"));
-    }
-
-    ASSIGN_OR_RETURN(const int64_t mtime, header.SignedNumber(tar::kMtime, "time"));
-    const tar::PaxTime time = pax.mtime ? *pax.mtime : tar::ClampTime(mtime, 0);
-    entry.mtime = time.seconds;
-    entry.mtime_nanos = time.nanos;
-
-    if (entry.type == TarEntry::Type::kSymlink || entry.type == TarEntry::Type::kHardlink) {
-      entry.link_target = pax.link_path       ? *pax.link_path
-                          : extended.gnu_link ? *extended.gnu_link
-                                              : std::string(header.Text(tar::kLinkName));
-      if (entry.link_target.empty()) return wrong("a link to nothing");
-      if (entry.link_target.size() >= limits_.max_path) {
-        return wrong(StrCat("a link target longer than ", limits_.max_path - 1, " bytes"));
-      }
-    }
-    if (entry.type == TarEntry::Type::kHardlink) {
-      const bool slash = entry.link_target.back() == '/';
-      ASSIGN_OR_RETURN(entry.link_target, tar::NormalisePath(entry.link_target, limits).While("hard link target"));
-      if (slash || entry.link_target.empty()) return wrong("a hard link to a directory");
-      if (entry.link_target == entry.path) return wrong("a hard link to itself");
-    }
-    if (entry.type == TarEntry::Type::kCharDevice || entry.type == TarEntry::Type::kBlockDevice) {
-      ASSIGN_OR_RETURN(const uint64_t major, header.Number(tar::kDeviceMajor, "device number"));
-      ASSIGN_OR_RETURN(const uint64_t minor, header.Number(tar::kDeviceMinor, "device number"));
-      if (major > kMaxDeviceMajor || minor > kMaxDeviceMinor) return wrong("a device number beyond Linux's");
-      entry.device_major = static_cast<uint32_t>(major);
-      entry.device_minor = static_cast<uint32_t>(minor);
-    }
-    entry.xattrs = pax.xattrs;
-    entry.unknown_keys = pax.unknown_keys;
-    return entry;
-  };
-  Result<TarEntry> entry = make();
+  const std::string name = pax.path ? *pax.path : extended.gnu_path ? *extended.gnu_path : header.Path();
+  const std::string link = pax.link_path       ? *pax.link_path
+                           : extended.gnu_link ? *extended.gnu_link
+                                               : std::string(header.Text(tar::kLinkName));
+  member_ = Escape(std::string_view(name).substr(0, 300));
+  Result<TarEntry> entry = EntryMaker(header, pax, limits_, limits_.max_total_bytes - position_).Make(name, link);
   if (!entry.ok()) return Wrong(entry.error().message());
   return entry;
 }

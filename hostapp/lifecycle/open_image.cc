@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/lifecycle/open_image.h"
 
-#include "hostapp/base/strings.h"
+#include "hostapp/layer/oci_archive.h"
 #include "hostapp/oci/layout.h"
 
 namespace hostapp {
-namespace {
-
-Error NoArchives(const Reference& reference) {
-  return Error(Errc::kInvalid, StrCat(Escape(reference.ToString()), ": archives are not read or written yet"));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<ImageSource>> OpenSource(const Reference& reference, const RegistryOptions& options,
                                                 OpContext& ctx) {
@@ -21,9 +14,9 @@ Result<std::unique_ptr<ImageSource>> OpenSource(const Reference& reference, cons
     case Reference::Transport::kLayoutDir:
       return OpenLayoutDir(reference, ctx);
     case Reference::Transport::kArchive:
-      return NoArchives(reference);
+      return OpenArchive(reference, ctx);
   }
-  return Error(Errc::kInternal, "a transport that is none");
+  return Error(Errc::kInternal, "a reference without a transport");
 }
 
 Result<std::unique_ptr<ImageDestination>> OpenDestination(const Reference& reference, const RegistryOptions& options,
@@ -34,9 +27,9 @@ Result<std::unique_ptr<ImageDestination>> OpenDestination(const Reference& refer
     case Reference::Transport::kLayoutDir:
       return OpenLayoutDirForWriting(reference, ctx);
     case Reference::Transport::kArchive:
-      return NoArchives(reference);
+      return OpenArchiveForWriting(reference, ctx);
   }
-  return Error(Errc::kInternal, "a transport that is none");
+  return Error(Errc::kInternal, "a reference without a transport");
 }
 
 }  // namespace hostapp

@@ -258,6 +258,11 @@ Error TransportError(CURL* curl, CURLcode code, const char* details, OpContext& 
   const std::string words = Escape(*details != '\0' ? details : curl_easy_strerror(code));
   long verify = 0;
   curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verify);
+  if (code == CURLE_SSL_CONNECT_ERROR && words.find("wrong version number") != std::string::npos) {
+    return Error(Errc::kUntrusted,
+                 "TLS: the other side does not speak it; if it is to be trusted without, call it insecure in "
+                 "/etc/containers/registries.conf");
+  }
   if (code == CURLE_SSL_CONNECT_ERROR && verify == 0) {
     // Also what a connection cut in the handshake looks like; but never a reason to go on without TLS.
     return Error(Errc::kUnavailable, StrCat("no TLS connection: ", words));
@@ -301,6 +306,9 @@ class CurlHttpClient : public HttpClient {
     } else if (!exchange.begun) {
       outcome.error = Error(Errc::kUnavailable, "the connection ended before an answer");
     }
+    // A handle whose transfer failed early (no such host) keeps its buffer, and libcurl 7.88 then refuses to be told
+    // that buffer's size again. It has no connection worth keeping either.
+    if (code != CURLE_OK) return outcome;
     // Options go, connections stay.
     curl_easy_reset(curl.get());
     PutBack(std::move(curl));

@@ -135,15 +135,31 @@ Status AddBytes(int dir, const std::string& name, uint64_t& bytes) {
   return Ok();
 }
 
-// With both locks held nobody is in the middle of anything: all that is in `dir` but `but` is left over.
-Status RemoveLeftovers(int dir, std::string_view but, PruneMode mode, PruneReport& report, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, "."));
-  for (const std::string& name : names) {
-    if (name == but) continue;
-    TRY(AddBytes(dir, name, report.leftover_bytes));
-    ++report.leftovers;
-    if (mode == PruneMode::kRemove) TRY(RemoveTree(dir, name, ctx.sys));
+// With both locks held nobody is in the middle of anything: `name` is left over.
+Status RemoveLeftover(int dir, const std::string& name, PruneMode mode, PruneReport& report, OpContext& ctx) {
+  TRY(AddBytes(dir, name, report.leftover_bytes));
+  ++report.leftovers;
+  if (mode == PruneMode::kRemove) TRY(RemoveTree(dir, name, ctx.sys));
+  return Ok();
+}
+
+Status RemoveLeftovers(const ImageStore& store, PruneMode mode, PruneReport& report, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> ours, ListDir(store.tmp_fd(), "."));
+  for (const std::string& name : ours) {
+    if (name != kImportLockName) TRY(RemoveLeftover(store.tmp_fd(), name, mode, report, ctx));
   }
+  const int repo = ostree_repo_get_dfd(store.impl().repo.get());
+  ASSIGN_OR_RETURN(const std::vector<std::string> staged, ListDir(repo, "tmp"));
+  for (const std::string& name : staged) {
+    // libostree keeps a cache of what it fetches there.
+    if (name != "cache") TRY(RemoveLeftover(repo, StrCat("tmp/", name), mode, report, ctx));
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> top, ListDir(repo, "."));
+  for (const std::string& name : top) {
+    if (IsUnfinished(name)) TRY(RemoveLeftover(repo, name, mode, report, ctx));
+  }
+  ASSIGN_OR_RETURN(const RefScan scan, ScanRefs(store));
+  for (const std::string& name : scan.leftovers) TRY(RemoveLeftover(repo, StrCat("refs/", name), mode, report, ctx));
   return Ok();
 }
 
@@ -160,11 +176,7 @@ Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, Prune
   report.objects = plan.objects.size();
   for (const LooseObject& object : plan.objects) report.object_bytes += object.bytes;
   if (mode == PruneMode::kRemove) TRY(RemoveObjects(store, plan, ctx).While("removing what nothing needs"));
-  TRY(RemoveLeftovers(store.tmp_fd(), kImportLockName, mode, report, ctx));
-  const int repo = ostree_repo_get_dfd(store.impl().repo.get());
-  ASSIGN_OR_RETURN(const UniqueFd repo_tmp, OpenDir(repo, "tmp", ctx.sys));
-  // libostree keeps a cache of what it fetches there.
-  TRY(RemoveLeftovers(repo_tmp.get(), "cache", mode, report, ctx));
+  TRY(RemoveLeftovers(store, mode, report, ctx).While("removing what interrupted runs left"));
   return report;
 }
 

@@ -27,6 +27,8 @@ Status Scan(int refs, const std::string& path, RefScan& out) {
     }
     if (S_ISDIR(info.st_mode)) {
       TRY(Scan(refs, child, out));
+    } else if (S_ISREG(info.st_mode) && IsUnfinished(name)) {
+      out.leftovers.push_back(child);
     } else if (S_ISREG(info.st_mode)) {
       const Result<std::string> text = ReadFile(refs, child, kMaxRefBytes);
       const std::string ref(WithoutHeads(child));
@@ -41,6 +43,8 @@ Status Scan(int refs, const std::string& path, RefScan& out) {
 }
 
 }  // namespace
+
+bool IsUnfinished(std::string_view name) { return name.size() == 10 && name.starts_with("tmp."); }
 
 Result<RefScan> ScanRefs(const ImageStore& store) {
   RefScan out;

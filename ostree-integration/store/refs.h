@@ -13,7 +13,11 @@ namespace hostapp {
 struct RefScan {
   std::map<std::string, std::string> refs;  // "hostapp/image/…" for ours, "remotes/…", "mirrors/…" for others → commit
   std::vector<std::string> damaged;         // names
+  std::vector<std::string> leftovers;  // files below `refs` that an interrupted write left
 };
+
+// The name that libostree gives a file before it is whole, where it cannot do without one: "tmp.XXXXXX".
+bool IsUnfinished(std::string_view name);
 // Reads every ref file. Aliases (symbolic links) are skipped: what they name is a ref too.
 Result<RefScan> ScanRefs(const ImageStore& store);
 

@@ -141,7 +141,11 @@ class Device:
                 target.seek(self.offset)
                 shutil.copyfileobj(source, target, 1 << 20)
 
-    def boot(self, cmdline, initramfs=None, seconds=90, until=None, restarts=True, read_only=False):
+    def mark_opaque(self, folder):
+        """As overlayfs marks a folder that hides the image's of the same name."""
+        run(["debugfs", "-w", "-R", "ea_set %s trusted.overlay.opaque y" % folder, self.disk])
+
+    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False):
         """Runs until the machine powers off, `until` is on the console, or the time is up (which fails)."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",

@@ -16,8 +16,9 @@ namespace hostapp::testing {
 // A folder of its own, gone with its owner.
 class TempDir {
  public:
-  TempDir() {
-    const char* base = std::getenv("TMPDIR");
+  TempDir() : TempDir(std::getenv("TMPDIR")) {}
+  // Below the folder `base`; nullptr: /tmp.
+  explicit TempDir(const char* base) {
     path_ = std::string(base != nullptr ? base : "/tmp") + "/hostapp-test-XXXXXX";
     CHECK(::mkdtemp(path_.data()) != nullptr);
     fd_.Reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

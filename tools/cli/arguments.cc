@@ -15,6 +15,7 @@ bool Contains(const std::vector<std::string>& texts, std::string_view text) {
 // The library's sentences in our style: no capital, no full stop, on one line.
 std::string Plain(std::string_view reason) {
   std::string text = Escape(Trim(reason));
+  if (text == "A subcommand is required") return "a verb is required";
   if (text.size() > 1 && text[1] >= 'a' && text[1] <= 'z') text[0] = ToLower(text.substr(0, 1))[0];
   while (text.ends_with('.')) text.pop_back();
   return text;

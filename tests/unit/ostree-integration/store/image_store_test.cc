@@ -32,7 +32,7 @@ TEST(ImageStore, ThereIsNoneInAnEmptyFolder) {
 }
 
 TEST_F(ImageStoreTest, RefusesARepositoryOfAnotherMode) {
-  TempDir dir;
+  TempDir dir(Base());
   ASSERT_EQ(
       Run("mkdir -p " + (dir / "ostree/repo") + " && ostree --repo=" + (dir / "ostree/repo") + " init --mode=archive")
           .first,

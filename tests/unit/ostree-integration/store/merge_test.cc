@@ -57,7 +57,7 @@ TEST_F(MergeImageTest, IsAPureFunctionOfTheImage) {
   const TestImage image = MakeImage({HostLayer(), TarBytes().File("usr/x", "y").End()});
   const auto first = Pull(image);
   ASSERT_OK(first);
-  testing::TempDir other_dir;
+  testing::TempDir other_dir(Base());
   auto other = ImageStore::Create(other_dir.fd(), ctx());
   ASSERT_OK(other);
   context_.clock.Sleep(std::chrono::hours(100));

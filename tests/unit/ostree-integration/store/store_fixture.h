@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store in a folder of its own, and images made of tars by hand.
+// A store in a folder of its own.
 #pragma once
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <vector>
 
-#include "hostapp/layer/compression.h"
-#include "hostapp/oci/blob.h"
 #include "ostree-integration/store/check.h"
 #include "ostree-integration/store/import.h"
 #include "ostree-integration/store/merge.h"
@@ -22,95 +16,9 @@
 #include "tests/support/tar_bytes.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_context.h"
+#include "tests/support/memory_image.h"
 
 namespace hostapp::testing {
-
-class StringSink : public ByteSink {
- public:
-  Status Write(ByteSpan bytes) override {
-    text.append(AsText(bytes));
-    return Ok();
-  }
-  std::string text;
-};
-
-// Blobs from memory; counts what is asked for.
-class MapSource : public BlobSource {
- public:
-  Status Fetch(const Descriptor& blob, uint64_t offset, ByteSink& sink, OpContext& ctx) override {
-    TRY(ctx.cancel.Check());
-    {
-      const std::lock_guard lock(mutex_);
-      ++fetches_;
-    }
-    const auto found = blobs.find(blob.digest);
-    if (found == blobs.end()) return Error(Errc::kNotFound, StrCat("no blob ", blob.digest.ToString()));
-    return sink.Write(AsBytes(std::string_view(found->second).substr(std::min<size_t>(offset, found->second.size()))));
-  }
-  int fetches() const { return fetches_; }
-
-  std::map<Digest, std::string> blobs;
-
- private:
-  std::mutex mutex_;
-  int fetches_ = 0;
-};
-
-struct TestImage {
-  Manifest manifest;
-  ImageConfig config;
-  std::shared_ptr<MapSource> source;
-};
-
-inline std::string Compressed(const std::string& tar, Compression compression) {
-  if (compression == Compression::kNone) return tar;
-  StringSink out;
-  auto sink = Compress(compression, 1, out);
-  CHECK(sink.ok());
-  CHECK((*sink)->Write(AsBytes(tar)).ok());
-  CHECK((*sink)->Finish().ok());
-  return out.text;
-}
-
-struct ImageOptions {
-  Compression compression = Compression::kGzip;
-  std::string version = "1.0";
-  std::map<size_t, Digest> wrong_diff_ids;  // by layer
-};
-
-// {"mediaType":…,"digest":…,"size":…}
-inline std::string DescriptorText(std::string_view media_type, const std::string& bytes) {
-  return StrCat("{\"mediaType\":\"", media_type, "\",\"digest\":\"", Digest::Of(AsBytes(bytes)).ToString(),
-                "\",\"size\":", bytes.size(), "}");
-}
-
-inline TestImage MakeImage(const std::vector<std::string>& tars, const ImageOptions& options = {}) {
-  auto source = std::make_shared<MapSource>();
-  std::vector<std::string> layers;
-  std::vector<std::string> diff_ids;
-  constexpr std::string_view kTypes[] = {media_type::kOciLayerTar, media_type::kOciLayerGzip,
-                                         media_type::kOciLayerZstd};
-  for (size_t i = 0; i < tars.size(); ++i) {
-    const std::string blob = Compressed(tars[i], options.compression);
-    source->blobs.emplace(Digest::Of(AsBytes(blob)), blob);
-    layers.push_back(DescriptorText(kTypes[static_cast<int>(options.compression)], blob));
-    const auto wrong = options.wrong_diff_ids.find(i);
-    const Digest diff_id = wrong == options.wrong_diff_ids.end() ? Digest::Of(AsBytes(tars[i])) : wrong->second;
-    diff_ids.push_back(StrCat("\"", diff_id.ToString(), "\""));
-  }
-  const std::string config =
-      StrCat("{\"architecture\":\"amd64\",\"os\":\"linux\",\"created\":\"2026-01-02T03:04:05Z\",",
-             "\"config\":{\"Labels\":{\"", kVersionLabel, "\":\"", options.version, "\"}},",
-             "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[", Join(diff_ids, ","), "]}}");
-  const std::string manifest = StrCat("{\"schemaVersion\":2,\"mediaType\":\"", media_type::kOciManifest,
-                                      "\",\"config\":", DescriptorText(media_type::kOciConfig, config), ",\"layers\":[",
-                                      Join(layers, ","), "]}");
-  auto parsed = ParseManifest({std::string(media_type::kOciManifest), manifest});
-  CHECK(parsed.ok());
-  auto parsed_config = ParseImageConfig(config, tars.size());
-  CHECK(parsed_config.ok());
-  return {std::move(parsed).value(), std::move(parsed_config).value(), source};
-}
 
 // Objects get the owners that the image says, which takes root.
 class StoreTest : public ::testing::Test {
@@ -149,10 +57,15 @@ class StoreTest : public ::testing::Test {
   }
   // Every file below the store with its content's digest: two listings are equal when nothing has changed.
   std::string Snapshot() const {
-    return Run("cd " + dir_.path() + " && find . -not -name .lock -printf '%P %y %s %m\\n' | sort").second;
+    return Run("cd " + dir_.path() +
+               " && find . -not -name .lock \\( -type d -printf '%P %m\\n' -o -printf '%P %y %s %m\\n' \\) | sort")
+        .second;
   }
 
-  TempDir dir_;
+  // In memory where there is room for it: an import syncs the whole file system, which waits for everyone else's
+  // writes on a busy disk.
+  static const char* Base() { return ::access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : nullptr; }
+  TempDir dir_{Base()};
   TestContext context_;
   std::unique_ptr<ImageStore> store_;
 };

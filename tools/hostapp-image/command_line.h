@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of hostapp-image, as plain values: what was asked for, nothing done yet.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hostapp/layer/pack.h"
+#include "hostapp/oci/reference.h"
+#include "tools/cli/options.h"
+
+namespace hostapp::cli {
+
+struct PackVerb {
+  Reference destination;
+  PackOptions options;  // without the base's source, which is opened later
+  std::optional<Reference> base;
+};
+struct CopyVerb {
+  Reference source;
+  Reference destination;
+};
+struct InspectVerb {
+  Reference reference;
+};
+
+using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb>;
+
+struct ImageCommandLine {
+  CommonOptions common;
+  ImageVerb verb;
+};
+
+// --help or --version: to be printed, and nothing else done.
+struct HelpText {
+  std::string text;
+};
+
+// `arguments`: without the program's name. kInvalid, in words that name the argument.
+Result<std::variant<ImageCommandLine, HelpText>> ParseImageCommandLine(std::vector<std::string> arguments);
+
+}  // namespace hostapp::cli

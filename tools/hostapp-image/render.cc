@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/hostapp-image/render.h"
+
+#include "hostapp/base/clock.h"
+#include "hostapp/base/strings.h"
+#include "tools/cli/table.h"
+
+namespace hostapp::cli {
+namespace {
+
+// Images that are made for ostree name their kernel so; other images' is known once their layers are read.
+constexpr std::string_view kKernelLabel = "ostree.linux";
+
+Json::Object TextMap(const Annotations& texts) {
+  Json::Object object;
+  for (const auto& [name, value] : texts) object.emplace(name, value);
+  return object;
+}
+
+std::optional<std::string> Kernel(const ImageConfig& config) {
+  const auto found = config.labels.find(kKernelLabel);
+  if (found == config.labels.end()) return std::nullopt;
+  return found->second;
+}
+
+uint64_t DownloadBytes(const Manifest& manifest) {
+  uint64_t bytes = 0;
+  for (const Descriptor& layer : manifest.layers) bytes += layer.size;
+  return bytes;
+}
+
+Json LayerDocument(const Descriptor& layer, const Digest& diff_id) {
+  return Json::Object{{"digest", layer.digest.ToString()},
+                      {"diff_id", diff_id.ToString()},
+                      {"media_type", layer.media_type},
+                      {"size", layer.size},
+                      {"annotations", TextMap(layer.annotations)}};
+}
+
+Json InspectDocument(const InspectedImage& image) {
+  Json::Array layers;
+  for (size_t i = 0; i < image.manifest.layers.size(); ++i) {
+    layers.push_back(LayerDocument(image.manifest.layers[i], image.config.diff_ids[i]));
+  }
+  const std::optional<int64_t> created = image.config.created;
+  return Json::Object{{"digest", image.top_digest.ToString()},
+                      {"manifest", Json::Object{{"digest", image.manifest.digest.ToString()},
+                                                {"media_type", image.manifest.document.media_type},
+                                                {"annotations", TextMap(image.manifest.annotations)}}},
+                      {"config", Json::Object{{"digest", image.manifest.config.digest.ToString()},
+                                              {"size", image.manifest.config.size},
+                                              {"labels", TextMap(image.config.labels)}}},
+                      {"platform", image.config.platform.ToString()},
+                      {"created", created ? Json(FormatTime(*created)) : Json()},
+                      {"version", image.config.version()},
+                      {"kernel", Kernel(image.config)},
+                      {"layers", std::move(layers)},
+                      {"bytes", DownloadBytes(image.manifest)}};
+}
+
+std::string InspectText(const InspectedImage& image) {
+  const auto line = [](std::string_view name, std::string_view value) {
+    return std::vector<std::string>{std::string(name), value.empty() ? "unknown" : Escape(value)};
+  };
+  std::vector<std::vector<std::string>> rows;
+  if (image.top_digest != image.manifest.digest) rows.push_back(line("index", image.top_digest.ToString()));
+  rows.push_back(line("manifest", image.manifest.digest.ToString()));
+  rows.push_back(line("config", image.manifest.config.digest.ToString()));
+  rows.push_back(line("platform", image.config.platform.ToString()));
+  rows.push_back(line("version", image.config.version().value_or("")));
+  rows.push_back(line("kernel", Kernel(image.config).value_or("")));
+  rows.push_back(line("created", image.config.created ? FormatTime(*image.config.created) : ""));
+  rows.push_back(line("to download", HumanBytes(DownloadBytes(image.manifest))));
+  std::string text = Table(rows) + "\n";
+  std::vector<std::vector<std::string>> layers = {{"LAYER", "SIZE", "MEDIA TYPE"}};
+  for (const Descriptor& layer : image.manifest.layers) {
+    layers.push_back({layer.digest.ToString(), HumanBytes(layer.size), Escape(layer.media_type)});
+  }
+  return text + Table(layers);
+}
+
+}  // namespace
+
+Outcome RenderPack(const PackResult& result, const Reference& destination) {
+  Json::Array layers, dropped;
+  uint64_t compressed = 0, uncompressed = 0;
+  for (const PackedLayer& layer : result.layers) {
+    layers.push_back(Json::Object{{"digest", layer.descriptor.digest.ToString()},
+                                  {"diff_id", layer.diff_id.ToString()},
+                                  {"size", layer.descriptor.size},
+                                  {"uncompressed_size", layer.uncompressed_bytes},
+                                  {"members", layer.members},
+                                  {"comment", layer.comment}});
+    compressed += layer.descriptor.size;
+    uncompressed += layer.uncompressed_bytes;
+  }
+  for (const std::string& path : result.dropped) dropped.push_back(path);
+  const std::string digest = result.manifest.digest.ToString();
+  const size_t count = result.layers.size();
+  std::string text = StrCat("packed ", result.members, " paths as ", Escape(destination.ToString()), "\n", digest, "\n",
+                            count, count == 1 ? " new layer, " : " new layers, ", HumanBytes(uncompressed),
+                            ", compressed ", HumanBytes(compressed), "\n");
+  return {.document = Json::Object{{"reference", destination.ToString()},
+                                   {"manifest_digest", digest},
+                                   {"layers", std::move(layers)},
+                                   {"members", result.members},
+                                   {"dropped", std::move(dropped)}},
+          .text = std::move(text)};
+}
+
+Outcome RenderCopy(const CopyReport& report, const Reference& destination) {
+  const std::string digest = report.digest.ToString();
+  std::string text =
+      StrCat("copied to ", Escape(destination.ToString()), "\n", digest, "\n", "sent ", report.blobs_sent, " blobs, ",
+             HumanBytes(report.bytes_sent), "; the other side had ", report.blobs_reused, "\n");
+  return {
+      .document =
+          Json::Object{{"reference", destination.ToString()},
+                       {"digest", digest},
+                       {"manifests", report.manifests},
+                       {"blobs", Json::Object{{"sent", report.blobs_sent}, {"reused", report.blobs_reused}}},
+                       {"bytes", Json::Object{{"downloaded", report.bytes_downloaded}, {"sent", report.bytes_sent}}}},
+      .text = std::move(text)};
+}
+
+Outcome RenderInspect(const InspectedImage& image) {
+  return {.document = InspectDocument(image), .text = InspectText(image), .kind = Outcome::Kind::kAnswer};
+}
+
+}  // namespace hostapp::cli
