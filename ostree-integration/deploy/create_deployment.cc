@@ -14,7 +14,7 @@ Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const 
                          OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir,
                    MakeDirs(sysroot.deployments(), std::to_string(deployment.serial), 0755, ctx.sys));
-  TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx).While("checking out ", deployment.commit));
+  TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
   TRY(SyncFilesystem(dir.get(), ctx.sys));
   TRY(SyncDir(sysroot.deployments(), ctx.sys));
   // The commit point: from here on it is a deployment.

@@ -57,6 +57,16 @@ Status CheckMode(OstreeRepo* repo) {
   return Error(Errc::kCorrupt, "ostree/repo is a repository of another mode than bare; deployments need bare");
 }
 
+// libostree replaces its config through a file "tmp.XXXXXX" beside it, which a crash in between leaves for ever.
+Status RemoveUnfinishedConfig(int repo_dir, OpContext& ctx) {
+  constexpr std::string_view kPattern = "tmp.XXXXXX";
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(repo_dir, "."));
+  for (const std::string& name : names) {
+    if (name.starts_with("tmp.") && name.size() == kPattern.size()) TRY(RemoveFile(repo_dir, name, ctx.sys));
+  }
+  return Ok();
+}
+
 Result<UniqueFd> OpenBelow(int dir, std::string_view path, OpContext& ctx) { return OpenDir(dir, path, ctx.sys); }
 
 }  // namespace
@@ -80,6 +90,7 @@ Result<ImageStore> ImageStore::Create(int sysroot_fd, OpContext& ctx) {
     if (!repo) return error.Take().Prefix("making the store in ostree/repo");
     TRY(CheckMode(repo.get()));
     TRY(SetConfig(repo.get()).While("writing the store's config"));
+    TRY(RemoveUnfinishedConfig(repo_dir.get(), ctx));
     ASSIGN_OR_RETURN(const UniqueFd objects, OpenDir(repo_dir.get(), "objects", ctx.sys));
     TRY(MakeObjectFolders(objects.get(), ctx));
     TRY(SyncFilesystem(repo_dir.get(), ctx.sys).While("making the store durable"));

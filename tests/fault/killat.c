@@ -2,10 +2,9 @@
 // Counts the system calls of a program that change something durable, kills it before the n-th, or makes the n-th fail.
 //
 //   killat CMD…                counts ("killat: 301 mutating system calls, status 0" on standard error)
+//   killat -l FILE CMD…        and writes the number of each such system call to FILE, one a line
 //   killat -n N CMD…           SIGKILL before call N, to the whole process group; exit status 137
 //   killat -n N -e ERRNO CMD…  call N fails with ERRNO (28: ENOSPC); -s: and every call after it
-//
-//   killat -l CMD…             counts, and prints the number of each call
 //
 // One counter over all threads and children, static programs too: seccomp stops at each such call, ptrace decides.
 // x86-64 only. Writes to standard output and error, sockets, pipes and eventfds are not counted: nothing of them
@@ -98,7 +97,7 @@ struct Plan {
   long at;    // 0: count only
   int error;  // 0: kill
   int sticky;
-  int list;  // print each call's number
+  FILE* list;  // NULL: nowhere
 };
 
 static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* count) {
@@ -106,7 +105,7 @@ static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* cou
   ptrace(PTRACE_GETREGS, thread, 0, &regs);
   if (!Mutates(thread, &regs)) return;
   ++*count;
-  if (plan->list) fprintf(stderr, "killat: call %ld is number %lld\n", *count, (long long)regs.orig_rax);
+  if (plan->list != NULL) fprintf(plan->list, "%lld\n", (long long)regs.orig_rax);
   if (plan->at == 0 || !(*count == plan->at || (plan->sticky && *count > plan->at))) return;
   if (plan->error == 0) {
     kill(-child, SIGKILL);
@@ -143,13 +142,13 @@ static int Trace(const struct Plan* plan, pid_t child) {
 }
 
 int main(int argc, char** argv) {
-  struct Plan plan = {0, 0, 0, 0};
-  for (int option; (option = getopt(argc, argv, "+n:e:sl")) != -1;) {
+  struct Plan plan = {0, 0, 0, NULL};
+  for (int option; (option = getopt(argc, argv, "+n:e:sl:")) != -1;) {
     if (option == 'n') plan.at = atol(optarg);
     if (option == 'e') plan.error = atoi(optarg);
     if (option == 's') plan.sticky = 1;
-    if (option == 'l') plan.list = 1;
-    if (option == '?') return 125;
+    if (option == 'l') plan.list = fopen(optarg, "we");
+    if (option == '?' || (option == 'l' && plan.list == NULL)) return 125;
   }
   if (optind >= argc) return 125;
   const pid_t child = fork();
@@ -170,5 +169,7 @@ int main(int argc, char** argv) {
     return 125;
   }
   kill(child, SIGCONT);
-  return Trace(&plan, child);
+  const int result = Trace(&plan, child);
+  if (plan.list != NULL) fclose(plan.list);
+  return result;
 }

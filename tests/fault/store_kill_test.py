@@ -57,9 +57,11 @@ SYNCS = {"74", "75", "162", "277", "306"}  # fsync, fdatasync, sync, sync_file_r
 def calls_to_try(verb, template, work):
     sysroot = os.path.join(work, "counted")
     subprocess.run(["cp", "-a", template, sysroot], check=True)
-    _, _, err = run(KILLAT, "-l", STEPS, sysroot, verb)
+    calls = os.path.join(work, "calls")
+    run(KILLAT, "-l", calls, STEPS, sysroot, verb)
     shutil.rmtree(sysroot)
-    numbers = re.findall(r"killat: call \d+ is number (\d+)", err)
+    with open(calls, encoding="ascii") as file:
+        numbers = file.read().split()
     tried = [i + 1 for i in range(len(numbers)) if i == 0 or numbers[i - 1] not in SYNCS]
     # One beyond the end, for a run that happens to make a few more calls, and ends by itself otherwise.
     return tried[::STRIDE] + [len(numbers) + 1]

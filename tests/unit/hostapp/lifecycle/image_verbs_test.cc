@@ -331,7 +331,8 @@ TEST_F(VerbsTest, FsckFindsAndMendsWhatIsDamaged) {
   ledger[50] = static_cast<char>(ledger[50] ^ 1);
   testing::WriteText(sysroot.root() + "/hostapp/boot-ledger", ledger);
   std::set<std::string> kinds;
-  for (const DeviceProblem& problem : CheckDevice(device(), RepairMode::kReportOnly, {}, ctx())->problems) {
+  const DeviceReport damaged = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx()).value();
+  for (const DeviceProblem& problem : damaged.problems) {
     kinds.insert(problem.kind);
     EXPECT_FALSE(problem.repaired);
   }

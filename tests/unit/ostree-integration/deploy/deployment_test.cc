@@ -75,7 +75,7 @@ TEST(DeploymentJson, RefusesEachMemberThatIsMissingOrWrongAndNamesIt) {
       {"kernel_arguments", "quiet"},
       {"kernel_arguments", Json::Array{1}},
       {"kernel_version", 6},
-      {"reference", nullptr},
+      {"reference", 1},
       {"version", 1},
   };
   for (const auto& [key, value] : kWrong) {
