@@ -9,7 +9,6 @@ A call that only syncs leaves what a killed process leaves as it was (what it do
 business): the call after it is not tried. libostree syncs all 256 object folders in each transaction.
 """
 import os
-import re
 import shutil
 import subprocess
 import sys
