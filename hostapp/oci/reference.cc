@@ -93,13 +93,10 @@ bool IsHost(std::string_view text) {
   return colon == std::string_view::npos || IsPort(text.substr(colon + 1));
 }
 
-// Docker's rule for short names: a first part that could not be a repository's is a host.
+// Docker's rule for short names, but for one thing: a first part in upper case alone makes no host, since in lower
+// case, as hosts are compared, the same text would be a repository.
 bool LooksLikeHost(std::string_view first) {
-  if (first == "localhost" || first.find_first_of(".:[") != std::string_view::npos) return true;
-  for (const char c : first) {
-    if (IsUpper(c)) return true;
-  }
-  return false;
+  return ToLower(first) == "localhost" || first.find_first_of(".:[") != std::string_view::npos;
 }
 
 // Takes "@sha256:…" off the end of `rest`.

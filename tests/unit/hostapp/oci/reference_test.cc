@@ -31,7 +31,8 @@ INSTANTIATE_TEST_SUITE_P(
         Good{"docker://team/os", "docker://docker.io/team/os"},
         Good{"docker.io/debian", "docker://docker.io/library/debian"},
         Good{"index.docker.io/debian", "docker://docker.io/library/debian"},
-        Good{"localhost/os", "docker://localhost/os"}, Good{"localhost:5000/os:v1", "docker://localhost:5000/os:v1"},
+        Good{"localhost/os", "docker://localhost/os"}, Good{"LocalHost/os", "docker://localhost/os"},
+        Good{"localhost:5000/os:v1", "docker://localhost:5000/os:v1"},
         Good{"Registry.Example/os", "docker://registry.example/os"},
         Good{"10.0.2.2:5000/a/b/c:T-1_x.y", "docker://10.0.2.2:5000/a/b/c:T-1_x.y"},
         Good{"[::1]:5000/os", "docker://[::1]:5000/os"}, Good{"[fd00::2]/os", "docker://[fd00::2]/os"},
@@ -75,7 +76,7 @@ TEST_P(BadReferences, AreInvalid) {
 INSTANTIATE_TEST_SUITE_P(
     Row97, BadReferences,
     ::testing::Values("", ":", "/", "docker://", "r.example/", "r.example//os", "r.example/os/", "r.example/OS",
-                      "team/OS", "r.example/os:", "r.example/os:" + std::string(129, 'a'), "r.example/os:.a",
+                      "team/OS", "Team/os", "r.example/os:", "r.example/os:" + std::string(129, 'a'), "r.example/os:.a",
                       "r.example/os:-a", "r.example/os:a/b", "r.example/os:a%2e", "r.example/../os", "r.example/a..b",
                       "r.example/a___b", "r.example/a.-b", "r.example/-a", "r.example/a-", "r.example/%2e%2e/os",
                       "r.example:0/os", "r.example:65536/os", "r.example:/os", "r.example:5000:1/os",
