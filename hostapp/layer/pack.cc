@@ -15,6 +15,7 @@
 #include "hostapp/layer/layer_rules.h"
 #include "hostapp/layer/rootfs_tree.h"
 #include "hostapp/layer/tar_writer.h"
+#include "hostapp/oci/annotations.h"
 
 namespace hostapp {
 namespace {
@@ -64,6 +65,16 @@ std::string_view LayerType(Compression compression) {
   return media_type::kOciLayerTar;
 }
 
+// Whether a device copies the file to its boot file system: docs/formats.md, "A boot set".
+bool IsBootFile(std::string_view path) {
+  constexpr std::string_view kModules = "usr/lib/modules/";
+  if (path.starts_with("boot/vmlinuz-") || path.starts_with("boot/initrd.img-")) return true;
+  if (!path.starts_with(kModules)) return false;
+  const size_t slash = path.find('/', kModules.size());
+  const std::string_view name = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  return name == "vmlinuz" || name == "initramfs.img" || name.starts_with("dtb/");
+}
+
 Result<UniqueFd> OpenTemporary(const std::string& folder) {
   UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file.valid()) return file;
@@ -94,7 +105,10 @@ class Packer {
     ClampTimes();
     result_.members = tree_.paths.size();
     result_.dropped = tree_.dropped;
-    for (const auto& [path, inode] : tree_.paths) total_ += inode->entry.size;
+    for (const auto& [path, inode] : tree_.paths) {
+      total_ += inode->entry.size;
+      if (IsBootFile(path)) boot_bytes_ += inode->entry.size;
+    }
     if (options_.base) {
       ASSIGN_OR_RETURN(base_, ReadBaseImage(options_.base->reference, *options_.base->source, options_.platform,
                                             options_.temp_dir, destination_, ctx_));
@@ -151,7 +165,9 @@ class Packer {
     TRY(WriteTar(layer, plain));
     TRY(compressor->Finish());
     const Digest diff_id = plain.digest();
-    const Descriptor descriptor = DescriptorOf(LayerType(options_.compression), compressed.digest(), compressed.size());
+    Descriptor descriptor = DescriptorOf(LayerType(options_.compression), compressed.digest(), compressed.size());
+    descriptor.annotations[std::string(kUncompressedSizeAnnotation)] = StrCat(plain.size());
+    descriptor.annotations[std::string(kEntriesAnnotation)] = StrCat(layer.members.size());
     TRY(PutBlob(descriptor, file.get()));
     result_.layers.push_back({.descriptor = descriptor,
                               .diff_id = diff_id,
@@ -218,10 +234,12 @@ class Packer {
       for (const Descriptor& layer : base_->layers) layers.push_back(ToJson(layer));
     }
     for (const PackedLayer& layer : result_.layers) layers.push_back(ToJson(layer.descriptor));
-    const Json json(Json::Object{{"schemaVersion", 2},
-                                 {"mediaType", media_type::kOciManifest},
-                                 {"config", ToJson(config)},
-                                 {"layers", std::move(layers)}});
+    const Json json(
+        Json::Object{{"schemaVersion", 2},
+                     {"mediaType", media_type::kOciManifest},
+                     {"config", ToJson(config)},
+                     {"layers", std::move(layers)},
+                     {"annotations", Json::Object{{std::string(kBootSetSizeAnnotation), StrCat(boot_bytes_)}}}});
     const Document document{std::string(media_type::kOciManifest), json.Dump()};
     result_.manifest = DescriptorOf(media_type::kOciManifest, document.digest(), document.bytes.size());
     return destination_.PutManifest(document, ImageDestination::Tagged::kYes, ctx_);
@@ -262,6 +280,7 @@ class Packer {
   PackResult result_{.manifest = DescriptorOf("", Digest::Of({}), 0), .layers = {}, .members = 0, .dropped = {}};
   int64_t created_ = 0;
   uint64_t done_ = 0, total_ = 0;
+  uint64_t boot_bytes_ = 0;  // of the kernel and what is loaded with it
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kChunk);
 };
 

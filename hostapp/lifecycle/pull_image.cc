@@ -3,6 +3,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/oci/annotations.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/store/merge.h"
 
@@ -11,10 +12,9 @@ namespace {
 
 // `hostapp-image pack` writes what the boot set will take; for other images the largest set here is the best guess, and
 // the exact number is checked again before the set is written.
-constexpr std::string_view kBootBytesAnnotation = "io.hostapp.boot-set.size";
 
 Status PlanBootBytes(const Device& device, PullPlan& plan) {
-  const auto annotation = plan.manifest.annotations.find(kBootBytesAnnotation);
+  const auto annotation = plan.manifest.annotations.find(kBootSetSizeAnnotation);
   const auto stated = annotation == plan.manifest.annotations.end() ? std::nullopt : ParseUint64(annotation->second);
   if (stated) {
     plan.boot_bytes = *stated;

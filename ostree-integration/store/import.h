@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hostapp/oci/annotations.h"
 #include "hostapp/oci/blob.h"
 #include "ostree-integration/store/image_store.h"
 
@@ -25,14 +26,12 @@ struct ImportPlan {
 };
 
 // need_bytes: spool (compressed) plus uncompressed bytes. What a layer unpacks to is known from its annotation
-// "io.hostapp.layer.uncompressed-size" where there is one, from its size where it is not compressed, and otherwise
-// taken to be kAssumedRatio times its compressed size. need_inodes: annotation "io.hostapp.layer.entries", otherwise
+// (kUncompressedSizeAnnotation) where there is one, from its size where it is not compressed, and otherwise
+// taken to be kAssumedRatio times its compressed size. need_inodes: kEntriesAnnotation, otherwise
 // one a kAssumedFileBytes of uncompressed size. The layer import itself stops cleanly (kNoSpace, store as before) where
 // a layer turns out larger than what is free.
 inline constexpr uint64_t kAssumedRatio = 4;
 inline constexpr uint64_t kAssumedFileBytes = 8192;
-inline constexpr std::string_view kUncompressedSizeAnnotation = "io.hostapp.layer.uncompressed-size";
-inline constexpr std::string_view kEntriesAnnotation = "io.hostapp.layer.entries";
 
 Result<ImportPlan> PlanImport(const ImageStore& store, const Manifest& manifest, const ImageConfig& config);
 // kNoSpace, with what is needed and what there is, when the plan does not fit on the store's file system.

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -16,6 +17,7 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/layer/oci_archive.h"
+#include "hostapp/oci/annotations.h"
 #include "hostapp/oci/image_config.h"
 #include "hostapp/oci/layout.h"
 #include "tests/support/byte_streams.h"
@@ -195,6 +197,18 @@ TEST_F(PackTest, PutsAFolderIntoALayerAsItIs) {
   EXPECT_EQ(config.platform, HostPlatform());
   EXPECT_EQ(config.created, 1700000000);
   EXPECT_TRUE(CheckIsImage(image.Parsed()).ok());
+}
+
+TEST_F(PackTest, SaysWhatADeviceWillNeed) {
+  MakeTree("rootfs");
+  options_.compression = Compression::kNone;
+  const Manifest plain = Packed(dir_ / "rootfs").Parsed();
+  options_.compression = Compression::kZstd;
+  const Manifest compressed = Packed(dir_ / "rootfs").Parsed();
+  EXPECT_EQ(compressed.layers[0].annotations.at(std::string(kUncompressedSizeAnnotation)),
+            std::to_string(plain.layers[0].size));
+  EXPECT_EQ(compressed.layers[0].annotations.at(std::string(kEntriesAnnotation)), "15");
+  EXPECT_EQ(compressed.annotations.at(std::string(kBootSetSizeAnnotation)), std::to_string(std::strlen("kernel")));
 }
 
 TEST_F(PackTest, MakesTheSameImageWhateverTheClockAndTheOrderOfEntries) {
