@@ -11,7 +11,7 @@ tools=$work/tools/usr/bin                # the programs, out of the packages tha
 begin_run() {
   run_begin=$SECONDS
   [ ! -f "$work/times" ] || mv -f "$work/times" "$work/times.before"
-  rm -rf "$logs" "$work/registry" "$work/layout" "$work/sysroot" "$work/json" "$device"
+  rm -rf "$logs" "$work/boot-times" "$work/registry" "$work/layout" "$work/sysroot" "$work/json" "$device"
   mkdir -p "$logs" "$work/json" "$device"
   [ "$fresh" = no ] || rm -rf "$cache"
   mkdir -p "$cache"
@@ -263,7 +263,7 @@ summary() {
       "$(jq '[.seconds[]?] | add // 0 | . * 10 | round / 10' "$file")"
   done
   if [ "$mode" = boot ]; then
-    awk -F '\t' '{printf "   %-34s %s\n", "boot of " $1 ", power on to login", $2}' "$work/boot-times" 2>/dev/null || true
+    awk -F '\t' '{printf "   %-42s %s\n", ($1 == "v3" ? "boot of v2, back from v3" : "boot of " $1) ", kernel to login", $2}' "$work/boot-times" 2>/dev/null || true
   fi
   printf '   %-34s %d min %02d s\n' 'all of it' $(((SECONDS - run_begin) / 60)) $(((SECONDS - run_begin) % 60))
   chapter 'What to try next'
