@@ -19,7 +19,8 @@ struct UpgradeReport {
 };
 
 // Deploys what the default deployment's reference names now, unless that is the default or the waiting trial already
-// (one request) or has failed here before. kNotFound on a sysroot without a default; otherwise as DeployImage().
+// (one request) or has failed here before. Kernel arguments that the device added to the default's stay. kNotFound on a
+// sysroot without a default; otherwise as DeployImage().
 Result<UpgradeReport> Upgrade(Device& device, const UpgradeOptions& options, OpContext& ctx);
 
 }  // namespace hostapp

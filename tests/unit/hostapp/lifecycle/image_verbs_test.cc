@@ -227,6 +227,17 @@ TEST_F(VerbsTest, UpgradeLeavesAReleaseAloneThatFailedHereUnlessAskedTo) {
   EXPECT_FALSE(sysroot.Ledger().failed.Contains(LedgerManifest(retried.manifest_digest)));
 }
 
+TEST_F(VerbsTest, UpgradeKeepsTheKernelArgumentsOfTheDeviceAndTakesTheNewImages) {
+  Publish("stable", Release("1"));
+  ASSERT_TRUE(Deploy("stable", {.kernel_arguments = {"console=ttyS0", "quiet"}}).ok());
+  TinyImage next = Release("2");
+  next.more_files = {{"usr/lib/hostapp/kargs.d/1.toml", "kargs = [\"new\"]"}};
+  Publish("stable", next);
+  ASSERT_TRUE(RunUpgrade().ok());
+  EXPECT_THAT(LoadDeployment(sysroot.Open(), 2)->kernel_arguments,
+              ElementsAre("quiet", "new", "console=ttyS0", "quiet"));
+}
+
 TEST_F(VerbsTest, UpgradeIsNotFoundWhereNothingIsDeployed) { EXPECT_EQ(RunUpgrade().error().code(), Errc::kNotFound); }
 
 // -- what stays
