@@ -47,7 +47,7 @@ void CheckChoice(const Ledger& ledger, const Asked& asked) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::byte> file(kLedgerFileBytes);
-  memcpy(file.data(), data, size < file.size() ? size : file.size());
+  if (size > 0) memcpy(file.data(), data, size < file.size() ? size : file.size());
   if (size > 0 && data[size - 1] % 2 == 0) {
     Repair(std::span(file).first<kSlotBytes>());
     Repair(std::span(file).subspan<kSlotBytes, kSlotBytes>());

@@ -604,7 +604,7 @@ TEST_F(ArchiveTest, VerifiesBlobsLikeTheNetwork) {
   MakeTree("rootfs");
   const auto packed = PackArchive("v1");
   std::string bytes = *ReadFile(dir_.fd(), "image.tar", 1 << 24);
-  const size_t at = bytes.find("{\"config\":");
+  const size_t at = bytes.find("{\"annotations\":{\"io.hostapp.boot-set");
   ASSERT_NE(at, std::string::npos);
   bytes[at + 3] ^= 1;
   WriteFile("image.tar", bytes);
