@@ -9,8 +9,8 @@
 #include "ostree-integration/store/import.h"
 #include "ostree-integration/store/merge.h"
 #include "ostree-integration/store/prune.h"
-#include "tests/support/tar_bytes.h"
 #include "tests/support/memory_image.h"
+#include "tests/support/tar_bytes.h"
 
 namespace hostapp {
 namespace {

@@ -13,10 +13,10 @@
 #include "ostree-integration/store/import.h"
 #include "ostree-integration/store/merge.h"
 #include "ostree-integration/store/prune.h"
+#include "tests/support/memory_image.h"
 #include "tests/support/tar_bytes.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_context.h"
-#include "tests/support/memory_image.h"
 
 namespace hostapp::testing {
 
