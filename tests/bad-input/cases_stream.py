@@ -99,10 +99,10 @@ refused(49, "declared_inodes_that_are_not_free", annotated(tar(F), entries="1000
 
 
 def many_empty_files():
-    return tar(*(file(b"many/%d/%06d" % (i % 100, i)) for i in range(100000)))
+    return tar(*(file(b"many/%d/%06d" % (i % 100, i)) for i in range(60000)))
 
 
-taken(49, "a_hundred_thousand_names", lambda layout: layout.image(Layer(gz(many_empty_files()), many_empty_files(), GZIP)), cpu=60)
+taken(49, "sixty_thousand_names", lambda layout: layout.image(Layer(gz(many_empty_files()), many_empty_files(), GZIP)))
 bad_tar(50, "file_of_eight_exbibytes", tar(header(b"f", size=base256((1 << 63) - 1, 12))), "tar member f: 9223372036854775807 bytes, more than")
 refused(50, "file_of_an_exbibyte_that_is_not_there", lambda layout: layout.image(tar(header(b"f", size=base256(1 << 60, 12)))), "the stream ends in the content")
 for flag in (b"V", b"M", b"A", b"D", b"N", b"X", b"Z", b"7"):

@@ -33,7 +33,7 @@ from known_wrong import KNOWN_WRONG
 WORKERS = 4
 SKIPPED = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
-CODES = {2: "invalid", 3: "not-found", 4: "corrupt", 6: "unavailable", 7: "no-space"}
+CODES = {1: "io", 2: "invalid", 3: "not-found", 4: "corrupt", 6: "unavailable", 7: "no-space"}
 CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 Outcome = collections.namedtuple("Outcome", "status out err rss cpu")
