@@ -183,15 +183,15 @@ def free_port():
 class Registry:
     """docker-registry on loopback, ended with the block, bounded in time whatever happens."""
 
-    def __init__(self, work):
-        self.work, self.port = work, free_port()
+    def __init__(self, work, seconds=200):
+        self.work, self.port, self.seconds = work, free_port(), seconds
 
     def __enter__(self):
         config = self.work + "/registry.yml"
         write(config, ("version: 0.1\nlog: {level: error, accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: %s}}\n"
                        "http: {addr: 127.0.0.1:%d}\n" % (self.work + "/registry-data", self.port)).encode())
         self.log = open(self.work + "/registry.log", "wb")
-        self.process = subprocess.Popen(["timeout", "200", "docker-registry", "serve", config], stdout=self.log,
+        self.process = subprocess.Popen(["timeout", str(self.seconds), "docker-registry", "serve", config], stdout=self.log,
                                         stderr=subprocess.STDOUT)
         self.host = "127.0.0.1:%d" % self.port
         for _ in range(200):
