@@ -41,11 +41,8 @@ def step(text):
 
 def run(*command, status=0, env=None, timeout=60, **options):
     """Runs to the end, in bounded time; its standard output. Another exit status than wanted ends the test."""
-    start = time.monotonic()
     done = subprocess.run(command, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False,
                           env={**os.environ, **(env or {})}, **options)
-    if os.environ.get("HOSTAPP_TEST_TIMES"):
-        print("    %6.2f s  %s" % (time.monotonic() - start, " ".join(map(str, command))[:150]), flush=True)
     if done.returncode != status:
         fail("exit status %d instead of %d: %s\n%s%s" % (done.returncode, status, " ".join(map(str, command)),
                                                          done.stdout.decode(errors="replace"),
@@ -70,9 +67,9 @@ def in_own_mounts(work):
     return os.environ["HOSTAPP_WORK"]
 
 
-def work_folder(name):
+def work_folder(name, on_disk=False):
     """A folder of this test, removed at its end whatever happens; from here on in a mount namespace of its own."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # In memory: nothing here is about disks.
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) and not on_disk else None
     return in_own_mounts(os.environ.get("HOSTAPP_WORK") or tempfile.mkdtemp(dir=base, prefix="hostapp-%s-" % name))
 
 
@@ -186,15 +183,15 @@ def free_port():
 class Registry:
     """docker-registry on loopback, ended with the block, bounded in time whatever happens."""
 
-    def __init__(self, work):
-        self.work, self.port = work, free_port()
+    def __init__(self, work, seconds=200):
+        self.work, self.port, self.seconds = work, free_port(), seconds
 
     def __enter__(self):
         config = self.work + "/registry.yml"
         write(config, ("version: 0.1\nlog: {level: error, accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: %s}}\n"
                        "http: {addr: 127.0.0.1:%d}\n" % (self.work + "/registry-data", self.port)).encode())
         self.log = open(self.work + "/registry.log", "wb")
-        self.process = subprocess.Popen(["timeout", "200", "docker-registry", "serve", config], stdout=self.log,
+        self.process = subprocess.Popen(["timeout", str(self.seconds), "docker-registry", "serve", config], stdout=self.log,
                                         stderr=subprocess.STDOUT)
         self.host = "127.0.0.1:%d" % self.port
         for _ in range(200):
