@@ -11,11 +11,13 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/layer/base_image.h"
+#include "hostapp/layer/boot_files.h"
 #include "hostapp/layer/layer_plan.h"
 #include "hostapp/layer/layer_rules.h"
 #include "hostapp/layer/rootfs_tree.h"
 #include "hostapp/layer/tar_writer.h"
 #include "hostapp/oci/annotations.h"
+#include "hostapp/oci/image_config.h"
 
 namespace hostapp {
 namespace {
@@ -65,16 +67,6 @@ std::string_view LayerType(Compression compression) {
   return media_type::kOciLayerTar;
 }
 
-// Whether a device copies the file to its boot file system: docs/formats.md, "A boot set".
-bool IsBootFile(std::string_view path) {
-  constexpr std::string_view kModules = "usr/lib/modules/";
-  if (path.starts_with("boot/vmlinuz-") || path.starts_with("boot/initrd.img-")) return true;
-  if (!path.starts_with(kModules)) return false;
-  const size_t slash = path.find('/', kModules.size());
-  const std::string_view name = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-  return name == "vmlinuz" || name == "initramfs.img" || name.starts_with("dtb/");
-}
-
 Result<UniqueFd> OpenTemporary(const std::string& folder) {
   UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file.valid()) return file;
@@ -108,6 +100,7 @@ class Packer {
     for (const auto& [path, inode] : tree_.paths) {
       total_ += inode->entry.size;
       if (IsBootFile(path)) boot_bytes_ += inode->entry.size;
+      if (const auto version = KernelVersionOf(path)) kernel_ = *version;
     }
     if (options_.base) {
       ASSIGN_OR_RETURN(base_, ReadBaseImage(options_.base->reference, *options_.base->source, options_.platform,
@@ -259,6 +252,7 @@ class Packer {
     for (const PackedLayer& layer : result_.layers) add(layer.diff_id, layer.comment);
     Json::Object config;
     Json::Object labels;
+    if (!kernel_.empty() && IsValidUtf8(kernel_)) labels[std::string(kKernelLabel)] = kernel_;
     for (const auto& [key, value] : options_.labels) labels[key] = value;
     if (!labels.empty()) config["Labels"] = std::move(labels);
     Json::Object out{{"created", created},
@@ -281,6 +275,7 @@ class Packer {
   int64_t created_ = 0;
   uint64_t done_ = 0, total_ = 0;
   uint64_t boot_bytes_ = 0;  // of the kernel and what is loaded with it
+  std::string kernel_;       // its version; empty: there is none
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kChunk);
 };
 

@@ -14,6 +14,8 @@ namespace hostapp {
 
 inline constexpr uint64_t kMaxConfigBytes = uint64_t{4} << 20;
 inline constexpr std::string_view kVersionLabel = "org.opencontainers.image.version";
+// The kernel's version, as ostree's and bootc's images name it.
+inline constexpr std::string_view kKernelLabel = "ostree.linux";
 
 struct ImageConfig {
   std::string bytes;

@@ -8,15 +8,13 @@
 namespace hostapp::cli {
 namespace {
 
-// Images that are made for ostree name their kernel so; other images' is known once their layers are read.
-constexpr std::string_view kKernelLabel = "ostree.linux";
-
 Json::Object TextMap(const Annotations& texts) {
   Json::Object object;
   for (const auto& [name, value] : texts) object.emplace(name, value);
   return object;
 }
 
+// What the image's label says; another image's kernel is known once its layers are read.
 std::optional<std::string> Kernel(const ImageConfig& config) {
   const auto found = config.labels.find(kKernelLabel);
   if (found == config.labels.end()) return std::nullopt;

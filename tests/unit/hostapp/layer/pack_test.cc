@@ -209,6 +209,7 @@ TEST_F(PackTest, SaysWhatADeviceWillNeed) {
             std::to_string(plain.layers[0].size));
   EXPECT_EQ(compressed.layers[0].annotations.at(std::string(kEntriesAnnotation)), "15");
   EXPECT_EQ(compressed.annotations.at(std::string(kBootSetSizeAnnotation)), std::to_string(std::strlen("kernel")));
+  EXPECT_EQ(Packed(dir_ / "rootfs").Config().labels.at(std::string(kKernelLabel)), "6.1");
 }
 
 TEST_F(PackTest, MakesTheSameImageWhateverTheClockAndTheOrderOfEntries) {
