@@ -37,7 +37,8 @@ Result<RepoLock> RepoLock::Acquire(const ImageStore& store, OstreeRepoLockType t
   glib::Cancellable cancellable(ctx.cancel);
   if (!ostree_repo_lock_push(store.impl().repo.get(), type, cancellable, error)) {
     TRY(ctx.cancel.Check());
-    return error.Take(Errc::kBusy).Prefix("locking the store's repository");
+    // Held by another is WOULD_BLOCK, which is kBusy; a lock file that cannot be opened is not.
+    return error.Take(Errc::kIo).Prefix("locking the store's repository");
   }
   return RepoLock(glib::Ref(store.impl().repo.get()), type);
 }
@@ -58,7 +59,9 @@ Status InTransaction(const ImageStore& store, const std::function<Status()>& wri
   }
   Status written = write();
   if (written.ok() && !ostree_repo_commit_transaction(repo, nullptr, nullptr, error)) {
-    written = error.Take().Prefix("ending a transaction of the store");
+    // libostree says nothing when the sync of an object folder goes wrong: that is no bug of ours.
+    Error why = error.set() ? error.Take() : Error(Errc::kIo, "the store's folders could not be synced");
+    written = why.Prefix("ending a transaction of the store");
   }
   if (written.ok()) return Ok();
   glib::ErrorSlot ignored;
