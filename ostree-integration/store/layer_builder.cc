@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/layer_builder.h"
 
+#include <algorithm>
+
+#include "hostapp/base/strings.h"
 #include "hostapp/layer/layer_rules.h"
 #include "ostree-integration/store/ostree_format.h"
 #include "ostree-integration/store/whiteout.h"
@@ -22,6 +25,15 @@ std::string_view TypeName(Inode::Type type) {
       return "a link";
   }
   return "";
+}
+
+// One text for all that one member has: with the path for each of them, a header of 1 MiB would become gigabytes.
+std::string NamesIn(const std::vector<std::string>& names) {
+  constexpr size_t kMaxNames = 32, kMaxNameBytes = 255;
+  std::vector<std::string> shown;
+  for (size_t i = 0; i < std::min(names.size(), kMaxNames); ++i) shown.push_back(names[i].substr(0, kMaxNameBytes));
+  if (names.size() > kMaxNames) shown.push_back(StrCat("and ", names.size() - kMaxNames, " more"));
+  return Join(shown, ", ");
 }
 
 Status CheckMember(const TarEntry& entry) {
@@ -53,11 +65,10 @@ Result<std::shared_ptr<Inode>> LayerBuilder::MakeInode(const TarEntry& entry, In
   if (type == Inode::Type::kSymlink) inode->link_target = entry.link_target;
   ASSIGN_OR_RETURN(FilteredXattrs xattrs, FilterXattrs(entry));
   inode->xattrs = std::move(xattrs.kept);
-  for (const std::string& name : xattrs.dropped) {
-    dropped_.push_back({StrCat(entry.path, " (", name, ")"), LayerIndex::Reason::kXattr});
-  }
-  for (const std::string& key : entry.unknown_keys) {
-    dropped_.push_back({StrCat(entry.path, " (", key, ")"), LayerIndex::Reason::kXattr});
+  std::vector<std::string> names = std::move(xattrs.dropped);
+  names.insert(names.end(), entry.unknown_keys.begin(), entry.unknown_keys.end());
+  if (!names.empty()) {
+    dropped_.push_back({StrCat(entry.path, " (", NamesIn(names), ")"), LayerIndex::Reason::kXattr});
   }
   return inode;
 }

@@ -129,11 +129,11 @@ taken(59, "registry_gives_other_bytes_once", image, is_deployed, serve=serving(
     lie_about_layer(lambda handler: handler.server.count("GET", LAYER_DIGEST) == 1 and handler.send(WRONG))))
 refused(60, "registry_gives_more", image, [LAYER_DIGEST, "expected %d bytes" % len(TAR)], serve=serving(lie_about_layer(lambda handler: handler.send(TAR + b"x"))))
 refused(60, "registry_gives_less", image, [LAYER_DIGEST, "expected %d bytes" % len(TAR)], serve=serving(lie_about_layer(lambda handler: handler.send(TAR[:-512]))))
-refused(60, "registry_never_ends", image, [LAYER_DIGEST, "expected %d bytes, got more" % len(TAR)], check=ended,
+refused(60, "registry_never_ends", image, [LAYER_DIGEST, "more than the %d bytes expected" % len(TAR)], check=ended,
         serve=serving(lie_about_layer(Handler.send_without_end)))
 refused(60, "manifest_never_ends", image, "4194304", check=ended,
         serve=serving(lambda handler, what, name: what == "manifests" and handler.command == "GET" and handler.send_without_end(MANIFEST)))
-refused(64, "another_manifest_for_a_digest", image, ["what came for " + digest(b"wanted"), "has the digest"],
+refused(64, "another_manifest_for_a_digest", image, [digest(b"wanted"), "the registry sent one with the digest " + digest(b"")[:7]],
         serve=serving(lambda handler, what, name: what == "manifests" and handler.send(dump(handler.server.layout.manifest([Layer(BASE)])), MANIFEST), digest(b"wanted")))
 
 
@@ -168,11 +168,14 @@ taken(70, "no_content_type", image, is_deployed, serve=serving(lambda handler, w
 
 
 def index_that_names_itself(layout):
-    layout.top({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
-        {"mediaType": INDEX, "digest": digest(b"me"), "size": 300, "platform": {"os": "linux", "architecture": ARCHITECTURE}}]}, INDEX)
+    """As near as one can come: the size is its own, the digest is one that the registry answers with the same bytes."""
+    entry = {"mediaType": INDEX, "digest": digest(b"me"), "size": 100, "platform": {"os": "linux", "architecture": ARCHITECTURE}}
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
+    entry["size"] = len(dump(document))
+    layout.top(document, INDEX)
 
 
-refused(77, "index_that_names_itself", index_that_names_itself, digest(b"me"), serve=serving(
+refused(77, "index_that_names_itself", index_that_names_itself, [digest(b"me")[:19], "the registry sent one with the digest"], serve=serving(
     lambda handler, what, name: what == "manifests" and send_top(handler, media_type=INDEX)))
 
 

@@ -249,6 +249,24 @@ def make_template(runner, hostapp, work):
     return device.sysroot
 
 
+def unit_test_problems(row, cell):
+    """Each test that the table names is there: "a_test: Name, Name; b_test"."""
+    for part in cell.split(";"):
+        name, _, tests = part.strip().partition(": ")
+        if name.startswith("none"):
+            continue
+        found = [os.path.join(folder, name + ".cc") for folder, _, files in os.walk(HERE + "/../unit") if name + ".cc" in files]
+        if not found:
+            yield "row %d names %s, and there is no such file" % (row, name)
+            continue
+        with open(found[0], encoding="utf-8") as file:
+            text = file.read()
+        for test in re.findall(r"[A-Z]\w+", tests):
+            wanted = r"Bad\{%s\b" % test[3:] if re.fullmatch(r"Row\d+", test) else r"\b%s\b" % test
+            if not re.search(wanted, text):
+                yield "row %d names %s in %s, and there is no such test" % (row, test, name)
+
+
 def table_problems(path):
     """The table has a line for each row, names only cases there are, and all of them."""
     rows, named = set(), set()
@@ -263,6 +281,7 @@ def table_problems(path):
             named |= mine
             for name in mine - set(CASES):
                 yield "row %d names %s, and there is no such case" % (row, name)
+            yield from unit_test_problems(row, cells[3])
             if not all(cells[2:6]):
                 yield "row %d has an empty cell" % row
             if not mine and len(cells[4]) < 20:

@@ -122,5 +122,18 @@ TEST(LayerBuilder, DropsSpecialFilesAndLinksToThemWithAList) {
   EXPECT_EQ(builder.root().children.size(), 1U);  // dev, implied
 }
 
+TEST(LayerBuilder, NamesAMemberOnceForAllThatItDoesNotKeep) {  // row 42
+  TarEntry entry = Entry("f");
+  entry.xattrs.emplace("security.selinux", "label");
+  for (int i = 0; i < 1000; ++i) entry.unknown_keys.emplace_back("key");
+  entry.unknown_keys[0] = std::string(1000, 'k');
+  LayerBuilder builder;
+  ASSERT_TRUE(builder.Add(entry).ok());
+  ASSERT_EQ(builder.dropped().size(), 1U);
+  const std::string& said = builder.dropped()[0].path;
+  EXPECT_TRUE(said.starts_with("f (security.selinux, " + std::string(255, 'k') + ", key, ")) << said;
+  EXPECT_TRUE(said.ends_with(", key, and 969 more)")) << said;
+}
+
 }  // namespace
 }  // namespace hostapp
