@@ -77,6 +77,12 @@ def image(folder, tar, kind):
     return layout
 
 
+def layer(layout):
+    """Its one layer, the largest blob."""
+    blobs = layout + "/blobs/sha256/"
+    return max((blobs + name for name in os.listdir(blobs)), key=os.path.getsize)
+
+
 def measure(argv):
     """(wall seconds, user and system seconds, peak resident MiB) of the program and what it waited for."""
     with open(os.devnull, "r+b") as null:
@@ -105,6 +111,5 @@ def machine():
 
 def describe(tar, layouts):
     """One line on the input."""
-    sizes = ["%s %.0f MB" % (kind, max(os.path.getsize(os.path.join(layout, "blobs/sha256", name))
-                                       for name in os.listdir(layout + "/blobs/sha256")) / 1e6) for kind, layout in layouts.items()]
+    sizes = ["%s %.0f MB" % (kind, os.path.getsize(layer(layout)) / 1e6) for kind, layout in layouts.items()]
     return "a root file system of %.0f MB as a tar, one layer: %s" % (os.path.getsize(tar) / 1e6, ", ".join(sizes))

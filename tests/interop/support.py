@@ -104,7 +104,8 @@ def describe(path):
     info = os.lstat(path)
     kind = stat.S_IFMT(info.st_mode)
     xattrs = {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
-    what = {"mode": oct(info.st_mode), "owner": (info.st_uid, info.st_gid), "xattrs": xattrs}
+    names = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "symlink", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
+    what = {"kind": names.get(kind, "device"), "mode": oct(info.st_mode), "owner": (info.st_uid, info.st_gid), "xattrs": xattrs}
     if stat.S_ISREG(kind):
         with open(path, "rb") as file:
             what["content"] = hashlib.sha256(file.read()).hexdigest()
