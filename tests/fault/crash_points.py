@@ -277,7 +277,7 @@ class Harness:
                 violations.append(("exit", f"no space, but exit {IO}: {text}"))
             if error and done.returncode == 0 and self.status(root)[0] != after:
                 violations.append(("exit", f"exit 0, but nothing was done: {text}"))
-            if error and done.returncode != 0 and text.count("hostapp: ") != 1:
+            if error and done.returncode != 0 and sum(line.startswith("hostapp: ") for line in text.splitlines()) != 1:
                 violations.append(("exit", f"not one line of error: {text}"))
             violations += self.check(verb, root, before, after, good, expected, repeat=True)
             return [(f"{verb.name} at call {number}" + (f", error {error}" if error else ""), *v, text)
