@@ -144,7 +144,8 @@ class EntryMaker {
     if (entry_.size > 0 && !Is(TarEntry::Type::kFile)) return Wrong("content in what is no file");
     constexpr uint64_t kMaxSize = std::numeric_limits<int64_t>::max() - kBlock;
     if (entry_.size <= std::min(kMaxSize, bytes_left_)) return Ok();
-    return Wrong(StrCat(entry_.size, " bytes, more than the ", limits_.max_total_bytes, " allowed for all"));
+    return Wrong(
+        StrCat(entry_.size, " bytes, more than the ", std::min(kMaxSize, limits_.max_total_bytes), " allowed for all"));
   }
 
   Status TakeTime() {
