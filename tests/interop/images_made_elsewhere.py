@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tarfile
 
-import support
+sys.dont_write_bytecode = True  # Tests leave the source tree as it is.
+import support  # noqa: E402
 from support import CAP_NET_RAW, MOUNT_POINTS, TRANSIENT, fail, run, step
 
 ODD_NAMES = ["with space", "new\nline", "tab\there", "\u00fcml\u00e4ut \u65e5\u672c", "\U0001f600", "-rf", "back\\slash", "star*?[a]",

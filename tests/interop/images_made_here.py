@@ -11,7 +11,8 @@ import stat
 import sys
 import tarfile
 
-import support
+sys.dont_write_bytecode = True  # Tests leave the source tree as it is.
+import support  # noqa: E402
 from support import CAP_NET_RAW, fail, run, step
 
 PROGRAM = os.path.abspath(sys.argv[1])

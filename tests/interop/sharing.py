@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 
-import support
+sys.dont_write_bytecode = True  # Tests leave the source tree as it is.
+import support  # noqa: E402
 from support import fail, run, step
 
 HOSTAPP, HOSTAPP_IMAGE = (os.path.abspath(path) for path in sys.argv[1:3])
