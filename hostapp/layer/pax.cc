@@ -21,7 +21,8 @@ struct Record {
 // Takes the first record off the front of `text`.
 Result<Record> TakeRecord(std::string_view& text) {
   const size_t space = text.find(' ');
-  if (space == std::string_view::npos || space > 8 || text[0] == '0') return Wrong("a record without a length");
+  // Nowhere (npos) is beyond the eighth character too.
+  if (space > 8 || text[0] == '0') return Wrong("a record without a length");
   const std::optional<uint64_t> length = ParseUint64(text.substr(0, space));
   if (!length || *length <= space + 2 || *length > text.size()) return Wrong("a record of impossible length");
   const std::string_view record = text.substr(space + 1, *length - space - 1);

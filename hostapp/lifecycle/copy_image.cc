@@ -48,7 +48,7 @@ class Copy {
       : source_(source), destination_(destination), spool_dir_(spool_dir), report_(report), ctx_(ctx) {}
 
   // What `document` refers to, and then itself.
-  Status Send(Document document, ImageDestination::Tagged tagged, int depth) {
+  Status Send(const Document& document, ImageDestination::Tagged tagged, int depth) {
     ASSIGN_OR_RETURN(const auto parsed, ParseDocument(document));
     if (const Manifest* manifest = std::get_if<Manifest>(&parsed)) {
       TRY(SendBlobsOf(*manifest));
@@ -67,7 +67,7 @@ class Copy {
       if (!sent_.insert(entry.digest).second) continue;
       ASSIGN_OR_RETURN(Document document, source_.FetchManifest(entry, ctx_));
       document.media_type = entry.media_type;
-      TRY(Send(std::move(document), ImageDestination::Tagged::kNo, depth + 1).While("manifest ", entry.digest.Short()));
+      TRY(Send(document, ImageDestination::Tagged::kNo, depth + 1).While("manifest ", entry.digest.Short()));
     }
     return Ok();
   }
@@ -148,7 +148,7 @@ Result<CopyReport> CopyImage(const Reference& source, const Reference& destinati
     CopyReport report{.digest = document.digest()};
     Copy run(*from, *to, spool.fd(), report, ctx);
     // The commit point: the tag (a registry), the index file (the others).
-    TRY(run.Send(std::move(document), ImageDestination::Tagged::kYes, 0));
+    TRY(run.Send(document, ImageDestination::Tagged::kYes, 0));
     TRY(to->Commit(ctx));
     return report;
   };

@@ -67,6 +67,7 @@ class SpawnOptions {
 
 Result<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   const SpawnOptions options(output);

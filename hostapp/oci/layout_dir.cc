@@ -176,7 +176,7 @@ class LayoutDirDestination : public ImageDestination {
       ASSIGN_OR_RETURN(old, ReadPlain(root_.get(), kLayoutIndexName, kMaxManifestBytes));
     }
     ASSIGN_OR_RETURN(const std::string text, WithLayoutEntry(old, *top_, reference_.tag));
-    const Status status = ReplaceFile(root_.get(), kLayoutIndexName, AsBytes(text), 0644, ctx.sys);
+    Status status = ReplaceFile(root_.get(), kLayoutIndexName, AsBytes(text), 0644, ctx.sys);
     (void)::flock(root_.get(), LOCK_UN);
     return status;
   }

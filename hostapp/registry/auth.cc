@@ -154,8 +154,7 @@ HttpRequest TokenRequest(const Url& registry, const Url& realm, std::string_view
   HttpRequest request;
   request.url = realm.ToString();
   if (credentials && may_send && !credentials->identity_token.empty()) {
-    std::vector<std::string> all = scopes;
-    add("scope", Join(all, " "));
+    add("scope", Join(scopes, " "));
     add("grant_type", "refresh_token");
     add("client_id", "hostapp");
     add("refresh_token", credentials->identity_token);

@@ -19,7 +19,7 @@ using UrlPtr = std::unique_ptr<CURLU, FreeUrl>;
 std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return "";
-  const std::string out(text);
+  std::string out(text);
   curl_free(text);
   return out;
 }
