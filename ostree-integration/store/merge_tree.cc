@@ -8,7 +8,7 @@
 namespace hostapp {
 namespace {
 
-Status Apply(Node& lower, Node upper, const std::string& path);
+Status Apply(Node& lower, Node&& upper, const std::string& path);
 
 void Hide(Node& lower, const Node& upper) {
   if (upper.children.contains(kOpaqueName)) lower.children.clear();
@@ -39,7 +39,7 @@ Status ApplyChild(Node& lower, const std::string& name, Node child, const std::s
   return Apply(lower.children.find(name)->second, std::move(child), path);
 }
 
-Status Apply(Node& lower, Node upper, const std::string& path) {
+Status Apply(Node& lower, Node&& upper, const std::string& path) {
   Hide(lower, upper);
   for (auto& [name, child] : upper.children) {
     if (IsWhiteout(name)) continue;
