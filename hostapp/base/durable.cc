@@ -70,18 +70,21 @@ Result<UniqueFd> OpenDir(int dir, std::string_view path, Syscalls& sys) {
 }
 
 Result<UniqueFd> MakeDirs(int dir, std::string_view path, mode_t mode, Syscalls& sys) {
-  UniqueFd current(sys.OpenAt(dir, path.starts_with('/') ? "/" : ".", O_RDONLY | O_DIRECTORY, 0));
+  // O_PATH: a folder on the way need only be searchable, as it need for everybody else's programs.
+  UniqueFd current(sys.OpenAt(dir, path.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY, 0));
   TRY(Check(current.get(), "opening the folder above", path));
   for (const std::string_view part : Split(path, '/')) {
     if (part.empty() || part == ".") continue;
     const std::string name(part);
     const int made = sys.MkdirAt(current.get(), name.c_str(), mode);
     if (made < 0 && made != -EEXIST) return SysError(-made, StrCat("making the folder ", Escape(path)));
-    UniqueFd next(sys.OpenAt(current.get(), name.c_str(), O_RDONLY | O_DIRECTORY, 0));
+    UniqueFd next(sys.OpenAt(current.get(), name.c_str(), O_PATH | O_DIRECTORY, 0));
     TRY(Check(next.get(), "opening the folder", path));
     current = std::move(next);
   }
-  return current;
+  UniqueFd made(sys.OpenAt(current.get(), ".", O_RDONLY | O_DIRECTORY, 0));
+  TRY(Check(made.get(), "opening the folder", path));
+  return made;
 }
 
 Result<std::string> ReadFile(int dir, std::string_view path, uint64_t max_bytes) {

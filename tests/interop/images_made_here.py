@@ -90,7 +90,7 @@ def make_tar(root, path, reverse=False):
 class Here:
     def __init__(self):
         self.work = support.work_folder("here")
-        os.chmod(self.work, 0o755)
+        os.chmod(self.work, 0o711)
         self.packs = 0
 
     def pack(self, source, destination=None, prefix=(), env=None, options=("--compression", "gzip")):
