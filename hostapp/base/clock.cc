@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/base/clock.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <thread>
@@ -12,6 +13,10 @@ namespace {
 
 // No release of this project is older: the first commit's day, 2026-11-22.
 constexpr int64_t kOldestPlausible = 1795305600;
+
+// What RFC 3339 can write: years of four digits.
+constexpr int64_t kYear0 = -62167219200;        // 0000-01-01T00:00:00Z
+constexpr int64_t kYear9999End = 253402300799;  // 9999-12-31T23:59:59Z
 
 class SystemClock : public Clock {
  public:
@@ -56,11 +61,14 @@ std::optional<int64_t> PlausibleNow(Clock& clock) {
 }
 
 std::string FormatTime(int64_t unix_seconds) {
-  const std::time_t time = unix_seconds;
+  const std::time_t time = std::clamp(unix_seconds, kYear0, kYear9999End);
   std::tm parts{};
-  char text[40];
   if (::gmtime_r(&time, &parts) == nullptr) return "1970-01-01T00:00:00Z";
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
+  // Not strftime's %Y, which writes the year 168 with three digits.
+  char text[80];
+  const int length = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900,
+                                   parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return {text, static_cast<size_t>(length)};
 }
 
 std::optional<int64_t> ParseTime(std::string_view text) {
@@ -85,7 +93,9 @@ std::optional<int64_t> ParseTime(std::string_view text) {
   parts.tm_sec = *second == 60 ? 59 : *second;
   const std::time_t time = ::timegm(&parts) + (*second == 60 ? 1 : 0);
   if (parts.tm_mday != *day) return std::nullopt;  // 30 February became a day in March
-  return static_cast<int64_t>(time) - *offset;
+  const int64_t utc = static_cast<int64_t>(time) - *offset;
+  if (utc < kYear0 || utc > kYear9999End) return std::nullopt;  // an offset led out of the four digits
+  return utc;
 }
 
 }  // namespace hostapp

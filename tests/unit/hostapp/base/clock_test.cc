@@ -36,6 +36,16 @@ TEST(FormatTime, IsWhatParseTimeReads) {
   }
 }
 
+TEST(FormatTime, WritesFourDigitsForEveryYear) {
+  for (const char* text : {"0168-11-22T17:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z"}) {
+    ASSERT_TRUE(ParseTime(text).has_value()) << text;
+    EXPECT_EQ(FormatTime(*ParseTime(text)), text);
+  }
+  EXPECT_EQ(ParseTime("9999-12-31T23:59:59-00:01"), std::nullopt);
+  EXPECT_EQ(ParseTime("0000-01-01T00:00:00+00:01"), std::nullopt);
+  EXPECT_EQ(FormatTime(INT64_MAX), "9999-12-31T23:59:59Z");
+}
+
 TEST(PlausibleNow, KnowsAClockThatLostItsBattery) {
   testing::FakeClock dead(0), set(1800000000);
   EXPECT_EQ(PlausibleNow(dead), std::nullopt);
