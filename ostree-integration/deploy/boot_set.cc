@@ -10,11 +10,11 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/read_file.h"
 
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;
 constexpr const char* kSumsName = "SHA256SUMS";
 constexpr uint64_t kMaxSumsBytes = 1 << 20;
 // What a set takes besides the bytes of its files: folders, SHA256SUMS, and the unused end of each file's last block.
@@ -36,52 +36,22 @@ bool IsUnfinished(std::string_view name) {
   return name.starts_with('.') && name.ends_with(".new") && DigestOfName(name.substr(1, name.size() - 5)).has_value();
 }
 
-// Calls `use` with each piece of the file from its start.
-template <typename Use>
-Status ForEachChunk(int fd, OpContext* ctx, Use use) {
-  std::vector<std::byte> buffer(kChunk);
-  off_t at = 0;
-  for (;;) {
-    if (ctx != nullptr) TRY(ctx->cancel.Check());
-    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SysError(errno, "reading");
-    if (got == 0) return Ok();
-    TRY(use(ByteSpan(buffer.data(), static_cast<size_t>(got))));
-    at += got;
-  }
-}
-
-struct Measured {
-  uint64_t size = 0;
-  HashValue sha256;
-};
-
-Result<Measured> Measure(int fd) {
-  Measured out;
-  Hasher hasher;
-  TRY(ForEachChunk(fd, nullptr, [&](ByteSpan bytes) {
-    hasher.Update(bytes);
-    out.size += bytes.size();
-    return Ok();
-  }));
-  out.sha256 = hasher.Finish();
-  return out;
-}
-
 Status CopyFile(int from, int dir, const std::string& name, OpContext& ctx) {
   const UniqueFd to(ctx.sys.OpenAt(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
   if (!to.valid()) return SysError(-to.get(), StrCat("creating ", name));
-  TRY(ForEachChunk(from, &ctx, [&](ByteSpan bytes) { return WriteAll(to.get(), bytes, ctx.sys); }));
+  TRY(ForEachChunk(from, [&](ByteSpan bytes) -> Status {
+    TRY(ctx.cancel.Check());
+    return WriteAll(to.get(), bytes, ctx.sys);
+  }));
   return SyncFile(to.get(), ctx.sys);
 }
 
 // Hashes a file as the disk has it: its pages are dropped first (after a sync they are clean).
-Result<Measured> MeasurePastCache(int dir, const std::string& path) {
+Result<MeasuredFile> MeasurePastCache(int dir, const std::string& path) {
   const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return SysError(errno, StrCat("opening ", path));
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-  return Measure(fd.get()).While("reading ", path);
+  return MeasureFile(fd.get()).While("reading ", path);
 }
 
 struct SumsLine {
@@ -169,7 +139,7 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
   }
   ASSIGN_OR_RETURN(const std::vector<SumsLine> lines, ParseSums(sums).While(doing));
   for (const SumsLine& line : lines) {
-    ASSIGN_OR_RETURN(const Measured measured,
+    ASSIGN_OR_RETURN(const MeasuredFile measured,
                      MeasurePastCache(sysroot.boot(), StrCat(path, "/", line.name)).While(doing));
     if (measured.sha256.Hex() != line.sha256) {
       return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(line.name), " has sha256 ", measured.sha256.Hex(),

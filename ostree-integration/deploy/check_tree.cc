@@ -9,8 +9,8 @@
 #include <cerrno>
 
 #include "hostapp/base/durable.h"
-#include "hostapp/base/hash.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/read_file.h"
 
 namespace hostapp {
 namespace {
@@ -29,26 +29,13 @@ std::string Below(const std::string& dir, const std::string& name) {
   return dir.empty() ? name : StrCat(dir, "/", name);
 }
 
-Result<HashValue> HashFile(int fd) {
-  Hasher hasher;
-  std::vector<std::byte> buffer(size_t{256} << 10);
-  for (off_t at = 0;;) {
-    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SysError(errno, "reading");
-    if (got == 0) return hasher.Finish();
-    hasher.Update(ByteSpan(buffer.data(), static_cast<size_t>(got)));
-    at += got;
-  }
-}
-
 // Equal content, for a file that is a copy of its object (an empty one, or one over the limit of links).
 Result<bool> SameContent(int dir, const std::string& name, int object) {
   const UniqueFd file(::openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file.valid()) return SysError(errno, "opening");
-  ASSIGN_OR_RETURN(const HashValue here, HashFile(file.get()));
-  ASSIGN_OR_RETURN(const HashValue there, HashFile(object));
-  return here == there;
+  ASSIGN_OR_RETURN(const MeasuredFile here, MeasureFile(file.get()));
+  ASSIGN_OR_RETURN(const MeasuredFile there, MeasureFile(object));
+  return here.sha256 == there.sha256;
 }
 
 // What is wrong with a file, in words; empty: nothing.

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which files of an image's tree make its boot set.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 
 #include "hostapp/base/strings.h"
 #include "hostapp/oci/descriptor.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/kernel_image.h"
+#include "ostree-integration/deploy/read_file.h"
 
 namespace hostapp {
 namespace {
@@ -94,17 +91,13 @@ Result<BootFile> HashFile(const ImageStore& store, const std::string& commit, st
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(store, commit, path));
   BootFile file{.name = std::move(name), .path = std::move(path)};
   Hasher hasher;
-  std::vector<std::byte> buffer(size_t{256} << 10);
-  for (;;) {
-    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SysError(errno, StrCat("reading ", Escape(file.path)));
-    if (got == 0) break;
-    const ByteSpan bytes(buffer.data(), static_cast<size_t>(got));
+  const auto add = [&](ByteSpan bytes) {
     if (head != nullptr && head->size() < kKernelHeaderBytes) head->append(AsText(bytes));
     hasher.Update(bytes);
     file.size += bytes.size();
-  }
+    return Ok();
+  };
+  TRY(ForEachChunk(fd.get(), add).While("reading ", Escape(file.path)));
   file.sha256 = hasher.Finish();
   return file;
 }
