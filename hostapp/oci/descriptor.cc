@@ -6,6 +6,7 @@
 
 #include "hostapp/base/strings.h"
 #include "hostapp/oci/json_rules.h"
+#include "hostapp/oci/platform_json.h"
 
 namespace hostapp {
 namespace {
@@ -35,18 +36,7 @@ Result<std::string> ParseMediaType(const JsonCursor& json) {
 
 Result<Platform> ParsePlatform(const JsonCursor& json) {
   TRY(RefuseCaseVariants(json, {"os", "architecture", "variant", "os.features"}));
-  Platform platform;
-  ASSIGN_OR_RETURN(platform.os, json.StringAt("os"));
-  ASSIGN_OR_RETURN(platform.architecture, json.StringAt("architecture"));
-  ASSIGN_OR_RETURN(std::optional<std::string> variant, json.OptionalStringAt("variant"));
-  platform.variant = std::move(variant).value_or("");
-  ASSIGN_OR_RETURN(const std::optional<JsonCursor> features, json.OptionalMember("os.features"));
-  if (!features) return platform;
-  ASSIGN_OR_RETURN(const std::vector<JsonCursor> elements, features->Elements());
-  for (const JsonCursor& element : elements) {
-    ASSIGN_OR_RETURN(platform.os_features.emplace_back(), element.String());
-  }
-  return platform;
+  return ParsePlatformMembers(json);
 }
 
 // Nothing may be read from `data` that the digest does not vouch for, even where nobody asks for it.

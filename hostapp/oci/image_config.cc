@@ -4,26 +4,12 @@
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/oci/json_rules.h"
+#include "hostapp/oci/platform_json.h"
 
 namespace hostapp {
 namespace {
 
 constexpr size_t kMaxVersionBytes = 256;
-
-Result<Platform> ParseConfigPlatform(const JsonCursor& json) {
-  Platform platform;
-  ASSIGN_OR_RETURN(platform.os, json.StringAt("os"));
-  ASSIGN_OR_RETURN(platform.architecture, json.StringAt("architecture"));
-  ASSIGN_OR_RETURN(std::optional<std::string> variant, json.OptionalStringAt("variant"));
-  platform.variant = std::move(variant).value_or("");
-  ASSIGN_OR_RETURN(const std::optional<JsonCursor> features, json.OptionalMember("os.features"));
-  if (!features) return platform;
-  ASSIGN_OR_RETURN(const std::vector<JsonCursor> elements, features->Elements());
-  for (const JsonCursor& element : elements) {
-    ASSIGN_OR_RETURN(platform.os_features.emplace_back(), element.String());
-  }
-  return platform;
-}
 
 Result<std::optional<int64_t>> ParseCreated(const JsonCursor& json) {
   ASSIGN_OR_RETURN(const std::optional<std::string> text, json.OptionalStringAt("created"));
@@ -80,7 +66,7 @@ Result<ImageConfig> ParseImageConfig(std::string bytes, size_t layers) {
   const JsonCursor json(root, what);
   TRY(RefuseCaseVariants(json, {"architecture", "os", "variant", "os.features", "created", "rootfs", "config"}));
   ImageConfig out;
-  ASSIGN_OR_RETURN(out.platform, ParseConfigPlatform(json));
+  ASSIGN_OR_RETURN(out.platform, ParsePlatformMembers(json));
   ASSIGN_OR_RETURN(out.created, ParseCreated(json));
   ASSIGN_OR_RETURN(out.diff_ids, ParseDiffIds(json, layers));
   ASSIGN_OR_RETURN(out.labels, ParseLabels(json));
