@@ -2,12 +2,14 @@
 #include "ostree-integration/store/import_layer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/layer/compression.h"
 #include "hostapp/layer/tar_reader.h"
 #include "ostree-integration/store/layer_builder.h"
+#include "ostree-integration/store/layer_index_encoder.h"
 #include "ostree-integration/store/mount_points.h"
 #include "ostree-integration/store/tree_writer.h"
 
@@ -157,13 +159,13 @@ std::shared_ptr<Inode> RootOwnedFile() {
 }
 
 // The tree of the layer's commit: `layer`, `index`, and `replaced` where there is something of that kind.
-Result<Node> CommitTree(LayerIndex& index, const std::vector<std::shared_ptr<Inode>>& replaced, ObjectStage& stage) {
+Result<Node> CommitTree(LayerIndex index, const std::vector<std::shared_ptr<Inode>>& replaced, ObjectStage& stage) {
   Node top{ImpliedDirectory(), {}};
-  ASSIGN_OR_RETURN(const std::string encoded, EncodeLayerIndex(index));
+  ASSIGN_OR_RETURN(const LayerIndexEncoder encoder, LayerIndexEncoder::Make(index));
   auto index_inode = RootOwnedFile();
-  TRY(stage.AddFile(*index_inode, AsBytes(encoded)));
+  TRY(stage.AddWritten(*index_inode, encoder.size(), [&](ByteSink& out) { return encoder.Write(out); }));
   top.children.emplace("index", Node{index_inode, {}});
-  top.children.emplace("layer", index.root);
+  top.children.emplace("layer", std::move(index.root));
   if (replaced.empty()) return top;
   Node& folder = top.children.emplace("replaced", Node{ImpliedDirectory(), {}}).first->second;
   for (const auto& inode : replaced) folder.children.insert_or_assign(Hex(inode->object), Node{inode, {}});
@@ -181,6 +183,21 @@ Result<CommitFields> LayerCommit(const Digest& diff_id, const TreeIds& root) {
   fields.root_tree = root.tree;
   fields.root_meta = root.meta;
   return fields;
+}
+
+Result<LayerIndex> ReadLayerIndex(int file) {
+  struct stat info {};
+  if (::fstat(file, &info) != 0) return SysError(errno, "looking at its index");
+  return ParseLayerIndex(static_cast<uint64_t>(info.st_size), [file](uint64_t offset, MutableByteSpan to) -> Status {
+    while (!to.empty()) {
+      const ssize_t got = ::pread(file, to.data(), to.size(), static_cast<off_t>(offset));
+      if (got < 0) return SysError(errno, "reading its index");
+      if (got == 0) return Error(Errc::kCorrupt, "the layer index ends early");
+      offset += static_cast<uint64_t>(got);
+      to = to.subspan(static_cast<size_t>(got));
+    }
+    return Ok();
+  });
 }
 
 std::string_view ReasonText(LayerIndex::Reason reason) {
@@ -237,7 +254,7 @@ Result<LayerImport> ImportLayer(ImageStore& store, const Descriptor& blob, const
   LayerReader reader(stage, ctx);
   ASSIGN_OR_RETURN(LayerIndex index, reader.Run(blob, diff_id, source));
   LayerImport report{.counts = stage.counts(), .dropped = DroppedOf(index)};
-  ASSIGN_OR_RETURN(const Node top, CommitTree(index, reader.replaced(), stage));
+  ASSIGN_OR_RETURN(const Node top, CommitTree(std::move(index), reader.replaced(), stage));
   TreeIds root;
   TRY(InTransaction(
       store,
@@ -257,9 +274,7 @@ Result<LayerIndex> LoadLayerIndex(const ImageStore& store, const Digest& diff_id
   ASSIGN_OR_RETURN(const std::optional<LayerInfo> layer, FindLayer(store, diff_id));
   if (!layer) return Error(Errc::kNotFound, StrCat("the store does not have the layer ", diff_id.ToString()));
   ASSIGN_OR_RETURN(const UniqueFd file, OpenFile(store, layer->commit, "index"));
-  ASSIGN_OR_RETURN(const std::string bytes,
-                   ReadFile(AT_FDCWD, StrCat("/proc/self/fd/", file.get()), kMaxLayerIndexBytes));
-  ASSIGN_OR_RETURN(LayerIndex index, ParseLayerIndex(AsBytes(bytes)).While("layer ", diff_id.ToString()));
+  ASSIGN_OR_RETURN(LayerIndex index, ReadLayerIndex(file.get()).While("layer ", diff_id.ToString()));
   if (index.diff_id != diff_id) {
     return Error(Errc::kCorrupt, StrCat("the index of layer ", diff_id.ToString(), " says that it is of layer ",
                                         index.diff_id.ToString()));

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ostree-integration/store/object_id.h"
@@ -51,5 +52,11 @@ struct Node {
 
   bool is_dir() const { return inode->type == Inode::Type::kDirectory; }
 };
+
+// The part of `path` behind its last slash.
+inline std::string_view BaseName(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
 
 }  // namespace hostapp

@@ -47,11 +47,6 @@ Status CheckMember(const TarEntry& entry) {
 
 }  // namespace
 
-std::string_view BaseName(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 LayerBuilder::LayerBuilder() : root_{ImpliedDirectory(), {}} {}
 
 Result<std::shared_ptr<Inode>> LayerBuilder::MakeInode(const TarEntry& entry, Inode::Type type) {

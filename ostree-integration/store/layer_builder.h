@@ -46,7 +46,4 @@ class LayerBuilder {
   std::vector<std::shared_ptr<Inode>> replaced_;
 };
 
-// The part of `path` behind its last slash.
-std::string_view BaseName(std::string_view path);
-
 }  // namespace hostapp

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,10 +42,12 @@ struct LayerIndex {
   std::string framing;         // one zstd stream
 };
 
-// Fixed by the value alone: equal indexes give equal bytes. kNoSpace when a table has no room for it.
-Result<std::string> EncodeLayerIndex(const LayerIndex& index);
+// Fills the buffer with the index's bytes from `offset` on; it is never asked for more than the index has.
+using ReadIndex = std::function<Status(uint64_t offset, MutableByteSpan to)>;
 
-// Strict: everything that EncodeLayerIndex() would not write is kCorrupt. `framing` is not decompressed.
+// Strict: everything that LayerIndexEncoder would not write is kCorrupt; otherwise errors are those of `read`. Nothing
+// but the framing, which is not decompressed, is in memory beside what it becomes.
+Result<LayerIndex> ParseLayerIndex(uint64_t size, const ReadIndex& read);
 Result<LayerIndex> ParseLayerIndex(ByteSpan bytes);
 
 // The bytes of content of all files in a tree, hard links once.

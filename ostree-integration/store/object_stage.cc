@@ -114,27 +114,50 @@ Status ObjectStage::Finish(int file, const Inode& inode) {
   return Ok();
 }
 
+// Hashes and writes what comes by.
+class ObjectStage::StreamSink : public ByteSink {
+ public:
+  StreamSink(ObjectStage& stage, int file, uint64_t size) : stage_(stage), file_(file), left_(size) {}
+  Status Write(ByteSpan bytes) override {
+    TRY(stage_.ctx_->cancel.Check());
+    if (bytes.size() > left_) return Error(Errc::kCorrupt, "there is more content than expected");
+    left_ -= bytes.size();
+    TRY(stage_.Budget(bytes.size()));
+    TRY(WriteAll(file_, bytes, stage_.ctx_->sys).While("writing an object"));
+    stage_.verity_.Update(bytes);
+    stage_.content_hasher_.Update(bytes);
+    stage_.object_hasher_.Update(bytes);
+    return Ok();
+  }
+  uint64_t left() const { return left_; }
+
+ private:
+  ObjectStage& stage_;
+  int file_;
+  uint64_t left_;
+};
+
 Status ObjectStage::AddStreamed(Inode& inode, uint64_t size, const ReadContent& read) {
+  return AddWritten(inode, size, [&](ByteSink& out) -> Status {
+    while (true) {
+      ASSIGN_OR_RETURN(const size_t got, read(std::as_writable_bytes(std::span(buffer_))));
+      if (got == 0) return Ok();
+      TRY(out.Write(AsBytes(std::string_view(buffer_).substr(0, got))));
+    }
+  });
+}
+
+Status ObjectStage::AddWritten(Inode& inode, uint64_t size, const std::function<Status(ByteSink&)>& write) {
   TRY(RemoveFile(dir_.get(), kStreamName, ctx_->sys));
   UniqueFd file(ctx_->sys.OpenAt(dir_.get(), kStreamName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   TRY(Check(file.get(), "creating an object"));
   inode.size = size;
   HashObjectHeader(inode, object_hasher_);
-  uint64_t have = 0;
-  while (true) {
-    TRY(ctx_->cancel.Check());
-    ASSIGN_OR_RETURN(const size_t got, read(std::as_writable_bytes(std::span(buffer_))));
-    if (got == 0) break;
-    const ByteSpan chunk = AsBytes(std::string_view(buffer_).substr(0, got));
-    have += got;
-    if (have > size) break;
-    TRY(Budget(got));
-    TRY(WriteAll(file.get(), chunk, ctx_->sys).While("writing an object"));
-    verity_.Update(chunk);
-    content_hasher_.Update(chunk);
-    object_hasher_.Update(chunk);
+  StreamSink sink(*this, file.get(), size);
+  TRY(write(sink));
+  if (sink.left() > 0) {
+    return Error(Errc::kCorrupt, StrCat("expected ", size, " bytes of content, got ", size - sink.left()));
   }
-  if (have != size) return Error(Errc::kCorrupt, StrCat("expected ", size, " bytes of content, got ", have));
   inode.verity = verity_.Finish();
   inode.content = ToSha256(content_hasher_.Finish());
   inode.object = ToSha256(object_hasher_.Finish());

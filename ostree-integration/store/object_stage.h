@@ -43,6 +43,8 @@ class ObjectStage {
   Status AddFile(Inode& inode, uint64_t size, const ReadContent& read);
   // A file whose content is in memory.
   Status AddFile(Inode& inode, ByteSpan content);
+  // The same for a source that writes: `write` gives the sink exactly `size` bytes. Meant for large content.
+  Status AddWritten(Inode& inode, uint64_t size, const std::function<Status(ByteSink&)>& write);
   Status AddSymlink(Inode& inode);
 
   // Makes all content durable, then gives each object its name in the repository.
@@ -51,6 +53,7 @@ class ObjectStage {
   const StageCounts& counts() const { return counts_; }
 
  private:
+  class StreamSink;
   ObjectStage(const ImageStore& store, std::string name, uint64_t max_bytes, OpContext& ctx)
       : store_(&store), ctx_(&ctx), name_(std::move(name)), max_bytes_(max_bytes) {}
 

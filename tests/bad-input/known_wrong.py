@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases that the product does not pass yet, each with the reason. One that starts to pass fails the run until it goes."""
 
-KNOWN_WRONG = {
-    "49_sixty_thousand_names": "an import holds the whole tree of a layer: about a kibibyte for each name",
-}
+KNOWN_WRONG = {}

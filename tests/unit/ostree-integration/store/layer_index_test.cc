@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ostree-integration/store/layer_index.h"
+#include "ostree-integration/store/layer_index_encoder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/support/memory_image.h"
 
 namespace hostapp {
 namespace {
@@ -22,6 +24,15 @@ std::shared_ptr<Inode> File(char fill, uint64_t size) {
   inode->object.fill(static_cast<std::byte>(fill + 2));
   inode->xattrs = {{"user.a", std::string("\0x", 2)}, {"user.b", ""}};
   return inode;
+}
+
+std::string Encoded(const LayerIndex& index) {
+  const auto encoder = LayerIndexEncoder::Make(index);
+  EXPECT_TRUE(encoder.ok());
+  testing::StringSink out;
+  EXPECT_TRUE(encoder->Write(out).ok());
+  EXPECT_EQ(out.text.size(), encoder->size());
+  return out.text;
 }
 
 LayerIndex Example() {
@@ -57,9 +68,8 @@ void ExpectEqual(const Node& a, const Node& b) {
 
 TEST(LayerIndex, ComesBackAsItWas) {
   const LayerIndex index = Example();
-  const auto bytes = EncodeLayerIndex(index);
-  ASSERT_TRUE(bytes.ok());
-  const auto parsed = ParseLayerIndex(AsBytes(*bytes));
+  const std::string bytes = Encoded(index);
+  const auto parsed = ParseLayerIndex(AsBytes(bytes));
   ASSERT_TRUE(parsed.ok()) << parsed.error().message();
   EXPECT_EQ(parsed->diff_id, index.diff_id);
   ExpectEqual(parsed->root, index.root);
@@ -68,12 +78,12 @@ TEST(LayerIndex, ComesBackAsItWas) {
   EXPECT_EQ(parsed->dropped, index.dropped);
   EXPECT_EQ(parsed->tar_bytes, index.tar_bytes);
   EXPECT_EQ(parsed->framing, index.framing);
-  EXPECT_EQ(EncodeLayerIndex(*parsed).value(), *bytes);
+  EXPECT_EQ(Encoded(*parsed), bytes);
 }
 
 TEST(LayerIndex, HasItsPlaceForEveryByte) {
   // What the parser accepts is exactly what the encoder writes: no two readings, no unused bytes.
-  const std::string good = EncodeLayerIndex(Example()).value();
+  const std::string good = Encoded(Example());
   int accepted = 0;
   for (size_t i = 0; i < good.size(); ++i) {
     for (const int flip : {0x01, 0x80, 0xff}) {
@@ -85,22 +95,49 @@ TEST(LayerIndex, HasItsPlaceForEveryByte) {
         continue;
       }
       ++accepted;
-      EXPECT_EQ(EncodeLayerIndex(*parsed).value(), bad) << "byte " << i;
+      EXPECT_EQ(Encoded(*parsed), bad) << "byte " << i;
     }
   }
   EXPECT_GT(accepted, 0);
 }
 
 TEST(LayerIndex, RefusesEveryTruncationAndAnythingBehind) {
-  const std::string good = EncodeLayerIndex(Example()).value();
+  const std::string good = Encoded(Example());
   for (size_t size = 0; size < good.size(); ++size) {
     EXPECT_FALSE(ParseLayerIndex(AsBytes(std::string_view(good).substr(0, size))).ok()) << size;
   }
   EXPECT_FALSE(ParseLayerIndex(AsBytes(good + '\0')).ok());
 }
 
+TEST(LayerIndex, LargerThanItsWindowsComesBackAsItWas) {
+  LayerIndex index = Example();
+  for (int i = 0; i < 3000; ++i) {
+    auto file = File(static_cast<char>(i), static_cast<uint64_t>(i));
+    file->xattrs["user.large"] = std::string(i % 1000 == 0 ? 70'000 : i % 90, 'x');
+    index.root.children["d"].children.emplace(StrCat("name", i), Node{file, {}});
+  }
+  const std::string bytes = Encoded(index);
+  const auto parsed = ParseLayerIndex(AsBytes(bytes));
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message();
+  ExpectEqual(parsed->root, index.root);
+  EXPECT_EQ(Encoded(*parsed), bytes);
+}
+
+TEST(LayerIndex, WhatCannotBeReadIsNotCalledDamaged) {
+  const std::string good = Encoded(Example());
+  for (size_t end = 0; end < good.size(); end += 7) {
+    const auto parsed = ParseLayerIndex(good.size(), [&](uint64_t offset, MutableByteSpan to) -> Status {
+      if (offset + to.size() > end) return Error(Errc::kIo, "the disk is gone");
+      std::ranges::copy(AsBytes(good).subspan(offset, to.size()), to.begin());
+      return Ok();
+    });
+    ASSERT_FALSE(parsed.ok());
+    EXPECT_EQ(parsed.error().message(), "the disk is gone");
+  }
+}
+
 TEST(LayerIndex, SaysWhichVersionItDoesNotKnow) {
-  std::string bytes = EncodeLayerIndex(Example()).value();
+  std::string bytes = Encoded(Example());
   bytes[8] = 2;
   EXPECT_THAT(ParseLayerIndex(AsBytes(bytes)).error().message(), HasSubstr("version 2 is not known here"));
 }
