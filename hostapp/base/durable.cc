@@ -182,6 +182,13 @@ Status SyncFilesystem(int fd, Syscalls& sys) {
   return Ok();
 }
 
+Status CheckpointFilesystem(int fd, Syscalls& sys) {
+  TRY(SyncFilesystem(fd, sys));
+  const int done = sys.FreezeAndThaw(fd);
+  if (done >= 0 || done == -EOPNOTSUPP || done == -ENOTTY || done == -EPERM || done == -ENOSYS) return Ok();
+  return SysError(-done, "freezing a file system, so that boot loaders see what was written to it");
+}
+
 Status Rename(int old_dir, std::string_view old_name, int new_dir, std::string_view new_name, Syscalls& sys) {
   return Check(sys.RenameAt(old_dir, std::string(old_name).c_str(), new_dir, std::string(new_name).c_str(), 0),
                "renaming to", new_name);

@@ -51,6 +51,11 @@ Status SyncDir(int dir, Syscalls& sys);
 // Everything on the file system that holds `fd`.
 Status SyncFilesystem(int fd, Syscalls& sys);
 
+// SyncFilesystem(), and then also for who reads the disk without replaying its journal, as boot loaders do: the file
+// system is frozen and thawed, which writes everything to its place. Where that does not exist (FAT has no journal) or
+// is not allowed to this process, the sync is all there is.
+Status CheckpointFilesystem(int fd, Syscalls& sys);
+
 // Renames; replaces what has the new name. Durable after SyncDir() of both folders.
 Status Rename(int old_dir, std::string_view old_name, int new_dir, std::string_view new_name, Syscalls& sys);
 // The same, but kBusy when something has the new name already.

@@ -2,10 +2,17 @@
 #include "hostapp/base/syscalls.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+
+#include "hostapp/base/unique_fd.h"
 
 namespace hostapp {
 namespace {
@@ -22,6 +29,41 @@ auto Retry(Call call) {
 
 // For calls that must not be repeated: after a failed fsync the kernel has forgotten the pages.
 int Once(int result) { return result >= 0 ? result : -errno; }
+
+// The child: waits until its parent says so or is gone, and thaws. Async-signal-safe calls only.
+[[noreturn]] void ThawAfterParent(int file, int pipe) {
+  char said = 0;
+  while (::read(pipe, &said, 1) < 0 && errno == EINTR) {
+  }
+  if (said == 0) ::ioctl(file, FITHAW, 0);
+  ::_exit(0);
+}
+
+int FreezeThawWithGuard(int file) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return -errno;
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  // A signal to the whole group (Ctrl-C) must not take the child before it has done its work.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t guard = ::fork();
+  if (guard == 0) {
+    ::close(ends[1]);
+    ThawAfterParent(file, ends[0]);
+  }
+  const int frozen = guard < 0 ? -errno : Once(::ioctl(file, FIFREEZE, 0));
+  const int result = frozen < 0 ? frozen : Once(::ioctl(file, FITHAW, 0));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (guard < 0) return result;
+  // The child thaws only what this process froze and could not thaw.
+  if (frozen < 0 || result >= 0) (void)!::write(write_end.get(), "k", 1);
+  write_end.Reset(-1);
+  while (::waitpid(guard, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -54,6 +96,7 @@ int Syscalls::UnlinkAt(int dir, const char* path, int flags) { return Once(::unl
 int Syscalls::MkdirAt(int dir, const char* path, mode_t mode) { return Once(::mkdirat(dir, path, mode)); }
 int Syscalls::Fchmod(int fd, mode_t mode) { return Once(::fchmod(fd, mode)); }
 int Syscalls::Fchown(int fd, uid_t uid, gid_t gid) { return Once(::fchown(fd, uid, gid)); }
+int Syscalls::FreezeAndThaw(int fd) { return FreezeThawWithGuard(fd); }
 int Syscalls::Fstatvfs(int fd, struct statvfs* out) {
   return Retry([&] { return ::fstatvfs(fd, out); });
 }

@@ -32,6 +32,9 @@ class Syscalls {
   virtual int MkdirAt(int dir, const char* path, mode_t mode);
   virtual int Fchmod(int fd, mode_t mode);
   virtual int Fchown(int fd, uid_t uid, gid_t gid);
+  // FIFREEZE and FITHAW of the file system that holds `fd`: its journal is written out. A child process thaws it if
+  // this one is killed in between.
+  virtual int FreezeAndThaw(int fd);
   virtual int Fstatvfs(int fd, struct statvfs* out);
 };
 

@@ -64,6 +64,8 @@ class FaultySyscalls : public Syscalls {
   int MkdirAt(int dir, const char* path, mode_t mode) override {
     return Fails("mkdir") ? -sys_errno_ : Syscalls::MkdirAt(dir, path, mode);
   }
+  // Counted; the machine that runs the tests is not frozen.
+  int FreezeAndThaw(int) override { return Fails("freeze") ? -sys_errno_ : 0; }
   int Fchmod(int fd, mode_t mode) override { return Fails("fchmod") ? -sys_errno_ : Syscalls::Fchmod(fd, mode); }
   int Fchown(int fd, uid_t uid, gid_t gid) override {
     return Fails("fchown") ? -sys_errno_ : Syscalls::Fchown(fd, uid, gid);

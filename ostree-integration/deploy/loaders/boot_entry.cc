@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/loaders/boot_entry.h"
+
+#include "hostapp/base/strings.h"
+
+namespace hostapp {
+namespace {
+
+// Debian's kernels stop for ever after a panic: a device must come back by itself.
+constexpr const char* kPanicArgument = "panic=10";
+
+constexpr size_t kMaxCommandLineBytes = 2047;  // without the NUL
+
+}  // namespace
+
+std::vector<std::string> EntryArguments(const BootEntry& entry) {
+  std::vector<std::string> all = {StrCat("hostapp.deployment=", entry.serial),
+                                  StrCat("hostapp.boot-set=", entry.boot_set.Hex()), kPanicArgument};
+  all.insert(all.end(), entry.arguments.begin(), entry.arguments.end());
+  return all;
+}
+
+Status CheckEntryArguments(const BootEntry& entry) {
+  const size_t bytes = Join(EntryArguments(entry), " ").size();
+  if (bytes <= kMaxCommandLineBytes) return Ok();
+  return Error(Errc::kInvalid, StrCat("deployment ", entry.serial, ": its kernel arguments have ", bytes,
+                                      " bytes, more than the ", kMaxCommandLineBytes, " that a kernel takes"));
+}
+
+std::optional<std::string> Unquoted(std::string_view argument) {
+  std::string plain(argument);
+  const size_t first = plain.find('"');
+  if (first == std::string::npos) return plain;
+  const bool starts_value = first == 0 || plain.find('=') == first - 1;
+  if (!starts_value || plain.size() == first + 1 || plain.find('"', first + 1) != plain.size() - 1) return std::nullopt;
+  plain.pop_back();
+  plain.erase(first, 1);
+  return plain;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/loaders/grub.h"
+
+#include <fcntl.h>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/grub_env.h"
+
+namespace hostapp {
+namespace {
+
+constexpr const char* kGrubDir = "hostapp/grub";
+constexpr const char* kEntriesDir = "hostapp/grub/entries";
+constexpr const char* kEnvName = "env";
+constexpr const char* kConfigName = "entry.cfg";
+constexpr const char* kSumsName = "SHA256SUMS";
+constexpr const char* kGoodName = "good";
+constexpr uint64_t kMaxFileBytes = uint64_t{64} << 10;
+
+std::string EntryPath(uint64_t serial) { return StrCat(kEntriesDir, "/", GrubEntryName(serial)); }
+std::string UnfinishedName(uint64_t serial) { return StrCat(".", GrubEntryName(serial), ".new"); }
+
+// The function is what grub.cfg calls when the checksums are right. Between single quotes GRUB reads nothing but text.
+std::string EntryConfig(const BootEntry& entry) {
+  std::string arguments;
+  for (const std::string& argument : EntryArguments(entry)) {
+    arguments += StrCat(" '", Unquoted(argument).value_or(argument), "'");
+  }
+  return StrCat("set boot_set=", entry.boot_set.Hex(), "\nfunction start_kernel {\n  linux \"$top/hostapp/",
+                entry.boot_set.Hex(), "/linux\"", arguments, "\n}\n");
+}
+
+std::string Sums(std::string_view config) { return StrCat(HashOf(AsBytes(config)).Hex(), "  ", kConfigName, "\n"); }
+
+// As the disk has it: what is cached was written by us a moment ago.
+Result<std::string> ReadPastCache(int dir, const std::string& path) {
+  if (const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); fd.valid()) {
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  }
+  return ReadFile(dir, path, kMaxFileBytes);
+}
+
+bool IsWhole(int boot, uint64_t serial) {
+  const auto config = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kConfigName));
+  const auto sums = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kSumsName));
+  return config.ok() && sums.ok() && *sums == Sums(*config);
+}
+
+bool IsMarked(int boot, uint64_t serial) { return Exists(boot, StrCat(EntryPath(serial), "/", kGoodName)); }
+
+Status WriteEntry(int dir, const BootEntry& entry, OpContext& ctx) {
+  const std::string config = EntryConfig(entry);
+  TRY(ReplaceFile(dir, kConfigName, AsBytes(config), 0644, ctx.sys));
+  return ReplaceFile(dir, kSumsName, AsBytes(Sums(config)), 0644, ctx.sys);
+}
+
+// The file exists since the loader was installed; one that is lost is made again, under a new name first.
+Status WriteEnv(int boot, const GrubEnv& env, OpContext& ctx) {
+  const std::string block = EncodeGrubEnv(env);
+  const auto old = ReadPastCache(boot, StrCat(kGrubDir, "/", kEnvName));
+  if (old.ok() && *old == block) return Ok();
+  ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, kGrubDir, 0755, ctx.sys));
+  if (old.ok() && old->size() == block.size()) {
+    const UniqueFd file(ctx.sys.OpenAt(dir.get(), kEnvName, O_WRONLY | O_NOFOLLOW, 0));
+    if (!file.valid()) return SysError(-file.get(), "opening GRUB's environment block");
+    return OverwriteInPlace(file.get(), 0, AsBytes(block), ctx.sys).While("writing GRUB's environment block");
+  }
+  TRY(ReplaceFile(dir.get(), kEnvName, AsBytes(block), 0644, ctx.sys).While("making GRUB's environment block"));
+  return CheckpointFilesystem(dir.get(), ctx.sys);
+}
+
+Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
+  if (!entry.proven || IsMarked(boot, entry.serial)) return Ok();
+  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot, EntryPath(entry.serial), ctx.sys));
+  TRY(ReplaceFile(dir.get(), kGoodName, AsBytes("good\n"), 0644, ctx.sys));
+  return CheckpointFilesystem(dir.get(), ctx.sys);
+}
+
+}  // namespace
+
+Status GrubLoader::Check(const BootEntry& entry) const {
+  TRY(CheckEntryArguments(entry));
+  for (const std::string& argument : entry.arguments) {
+    const auto plain = Unquoted(argument);
+    // GRUB writes a backslash before each of these, which the kernel then takes for part of the argument.
+    if (plain && plain->find_first_of("'\"\\") == std::string::npos) continue;
+    return Error(Errc::kInvalid, StrCat("kernel argument ", Escape(argument),
+                                        ": GRUB cannot pass on quotes inside of a value, nor ' or \\"));
+  }
+  return Ok();
+}
+
+Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd entries, MakeDirs(boot_, kEntriesDir, 0755, ctx.sys));
+  const std::string name = GrubEntryName(entry.serial), unfinished = UnfinishedName(entry.serial);
+  if (!IsWhole(boot_, entry.serial)) {
+    TRY(RemoveTree(entries.get(), name, ctx.sys));
+    TRY(RemoveTree(entries.get(), unfinished, ctx.sys));
+    ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(entries.get(), unfinished, 0755, ctx.sys));
+    TRY(WriteEntry(dir.get(), entry, ctx).While("writing GRUB's entry for deployment ", entry.serial));
+    TRY(SyncDir(dir.get(), ctx.sys));
+    TRY(Rename(entries.get(), unfinished, entries.get(), name, ctx.sys));
+    TRY(SyncDir(entries.get(), ctx.sys));
+  }
+  TRY(CheckpointFilesystem(entries.get(), ctx.sys));
+  if (IsWhole(boot_, entry.serial)) return Ok();
+  return Error(Errc::kIo,
+               StrCat("GRUB's entry for deployment ", entry.serial, " is not on the disk as it was written"));
+}
+
+Status GrubLoader::Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) {
+  TRY(MarkProven(boot_, fallback, ctx));
+  return WriteEnv(boot_, {.default_serial = fallback.serial, .trial = trial.serial, .tries = tries}, ctx);
+}
+
+Status GrubLoader::Bless(const BootEntry& entry, OpContext& ctx) {
+  TRY(MarkProven(boot_, entry, ctx));
+  return WriteEnv(boot_, {.default_serial = entry.serial}, ctx);
+}
+
+Result<LoaderState> GrubLoader::Read() const {
+  LoaderState state;
+  if (const auto block = ReadFile(boot_, StrCat(kGrubDir, "/", kEnvName), kMaxFileBytes); block.ok()) {
+    const GrubEnv env = ParseGrubEnv(*block);
+    state.default_serial = env.default_serial;
+    if (env.trial != 0) state.trial = LoaderState::Trial{.serial = env.trial, .tries_left = env.tries};
+  }
+  if (!Exists(boot_, kEntriesDir)) return state;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(boot_, kEntriesDir));
+  for (const std::string& name : names) {
+    const auto serial = ParseGrubEntryName(name);
+    if (!serial || !IsWhole(boot_, *serial)) continue;
+    state.entries.push_back(*serial);
+    if (IsMarked(boot_, *serial)) state.proven.push_back(*serial);
+  }
+  return state;
+}
+
+Status GrubLoader::Remove(uint64_t serial, OpContext& ctx) {
+  if (!Exists(boot_, kEntriesDir)) return Ok();
+  ASSIGN_OR_RETURN(const UniqueFd entries, OpenDir(boot_, kEntriesDir, ctx.sys));
+  const std::string name = GrubEntryName(serial), unfinished = UnfinishedName(serial);
+  if (!Exists(entries.get(), name) && !Exists(entries.get(), unfinished)) return Ok();
+  TRY(RemoveTree(entries.get(), name, ctx.sys));
+  TRY(RemoveTree(entries.get(), unfinished, ctx.sys));
+  TRY(SyncDir(entries.get(), ctx.sys));
+  // GRUB must not find an entry whose boot set goes next.
+  return CheckpointFilesystem(entries.get(), ctx.sys);
+}
+
+}  // namespace hostapp

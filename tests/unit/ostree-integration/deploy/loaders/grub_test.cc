@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/loaders/grub.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/grub_env.h"
+#include "tests/support/faulty_syscalls.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_context.h"
+
+namespace hostapp {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(GrubEnv, HasGrubsFormAndSaysItAllInTheFirstSector) {
+  const std::string block = EncodeGrubEnv({.default_serial = 4294967295, .trial = 9999999999, .tries = 9});
+  ASSERT_EQ(block.size(), 1024U);
+  EXPECT_EQ(block.substr(0, block.find('#', 1)),
+            "# GRUB Environment Block\nhostapp_default=4294967295\nhostapp_trial=9999999999\nhostapp_tries=09\n");
+  EXPECT_LT(block.find('#', 1), 512U);
+  EXPECT_EQ(block.find_first_not_of('#', block.find('#', 1)), std::string::npos);
+}
+
+TEST(GrubEnv, ComesBackAsItWas) {
+  for (const GrubEnv& env :
+       {GrubEnv{}, GrubEnv{.default_serial = 1}, GrubEnv{.default_serial = 1, .trial = 2, .tries = 3},
+        GrubEnv{.default_serial = 12, .trial = 13, .tries = 0}}) {
+    EXPECT_EQ(ParseGrubEnv(EncodeGrubEnv(env)), env);
+  }
+}
+
+TEST(GrubEnv, UnderstandsOnlyWhatItWouldWrite) {
+  const auto parse = [](std::string text) {
+    text = "# GRUB Environment Block\n" + text;
+    text.resize(kGrubEnvBytes, '#');
+    return ParseGrubEnv(text);
+  };
+  EXPECT_EQ(parse("hostapp_default=0000000007\n").default_serial, 7U);
+  for (const char* wrong :
+       {"hostapp_default=7\n", "hostapp_default=00000000a7\n", "hostapp_default=0000000000\n",
+        "hostapp_default= 000000007\n", "hostapp_default=\n", "hostapp_default\n", "#\nhostapp_default=0000000007\n"}) {
+    EXPECT_EQ(parse(wrong), GrubEnv{}) << wrong;
+  }
+  EXPECT_EQ(parse("hostapp_trial=0000000007\nhostapp_tries=x\n").tries, 0);
+  EXPECT_EQ(parse("hostapp_trial=0000000007\nhostapp_tries=3\n").tries, 0);
+  EXPECT_EQ(ParseGrubEnv(EncodeGrubEnv({.default_serial = 7}).substr(1)), GrubEnv{});
+  EXPECT_EQ(ParseGrubEnv(""), GrubEnv{});
+}
+
+struct Entry {
+  Entry() : boot(OpenDir(AT_FDCWD, dir.path(), RealSyscalls()).value()) {}
+  Status Stage() { return GrubLoader(boot.get()).Stage(entry, ctx); }
+  Status Check() { return GrubLoader(boot.get()).Check(entry); }
+  std::string Config() { return ReadFile(boot.get(), "hostapp/grub/entries/0000000005/entry.cfg", 9999).value(); }
+
+  testing::TempDir dir;
+  UniqueFd boot;
+  testing::TestContext context;
+  testing::FaultySyscalls sys;
+  OpContext ctx{.clock = context.clock, .log = context.log, .progress = context.progress, .cancel = {}, .sys = sys};
+  BootEntry entry{.serial = 5, .boot_set = HashOf(AsBytes("set")), .arguments = {}, .version = {}, .proven = false};
+};
+
+TEST(GrubLoader, WritesArgumentsAsTextWithoutQuotes) {
+  Entry made;
+  made.entry.arguments = {"root=UUID=1-2", "dyndbg=\"file a.c +p; x\"", "\"whole thing=1\"", "cost=$HOME;{x}"};
+  ASSERT_TRUE(made.Stage().ok());
+  const std::string set = HashOf(AsBytes("set")).Hex();
+  EXPECT_EQ(made.Config(),
+            "set boot_set=" + set + "\nfunction start_kernel {\n  linux \"$top/hostapp/" + set +
+                "/linux\" 'hostapp.deployment=5' 'hostapp.boot-set=" + set +
+                "' 'panic=10' 'root=UUID=1-2' 'dyndbg=file a.c +p; x' 'whole thing=1' 'cost=$HOME;{x}'\n}\n");
+}
+
+TEST(GrubLoader, RefusesArgumentsThatGrubWouldChange) {
+  for (const char* wrong : {"a='b'", "a=b\\c", "a=b\"c d\"", "a=\"b\"\"c\"", "\"a\"b"}) {
+    Entry made;
+    made.entry.arguments = {wrong};
+    const Status status = made.Check();
+    ASSERT_FALSE(status.ok()) << wrong;
+    EXPECT_EQ(status.error().code(), Errc::kInvalid);
+    EXPECT_THAT(status.error().message(), HasSubstr("GRUB cannot pass on"));
+  }
+}
+
+TEST(GrubLoader, OverwritesItsEnvironmentInPlace) {
+  Entry made;
+  ASSERT_TRUE(made.Stage().ok());
+  GrubLoader loader(made.boot.get());
+  ASSERT_TRUE(loader.Bless(made.entry, made.ctx).ok());
+  const auto inode = [&] {
+    struct stat info {};
+    EXPECT_EQ(::fstatat(made.boot.get(), "hostapp/grub/env", &info, 0), 0);
+    return info.st_ino;
+  };
+  const auto before = inode();
+  ASSERT_TRUE(loader.Arm(made.entry, made.entry, 2, made.ctx).ok());
+  EXPECT_EQ(inode(), before) << "GRUB would go on counting in the old file";
+}
+
+}  // namespace
+}  // namespace hostapp
