@@ -16,6 +16,7 @@ constexpr const char* kEnvName = "env";
 constexpr const char* kConfigName = "entry.cfg";
 constexpr const char* kSumsName = "SHA256SUMS";
 constexpr const char* kGoodName = "good";
+constexpr std::string_view kSetBootSet = "set boot_set=";
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 10;
 
 std::string EntryPath(uint64_t serial) { return StrCat(kEntriesDir, "/", GrubEntryName(serial)); }
@@ -27,11 +28,15 @@ std::string EntryConfig(const BootEntry& entry) {
   for (const std::string& argument : EntryArguments(entry)) {
     arguments += StrCat(" '", Unquoted(argument).value_or(argument), "'");
   }
-  return StrCat("set boot_set=", entry.boot_set.Hex(), "\nfunction start_kernel {\n  linux \"$top/hostapp/",
+  return StrCat(kSetBootSet, entry.boot_set.Hex(), "\nfunction start_kernel {\n  linux \"$top/hostapp/",
                 entry.boot_set.Hex(), "/linux\"", arguments, "\n}\n");
 }
 
-std::string Sums(std::string_view config) { return StrCat(HashOf(AsBytes(config)).Hex(), "  ", kConfigName, "\n"); }
+// Names are relative to hostapp/. The second line ties the boot set to the entry: its digest is that of its SHA256SUMS.
+std::string Sums(std::string_view name, std::string_view config, std::string_view boot_set) {
+  return StrCat(HashOf(AsBytes(config)).Hex(), "  grub/entries/", name, "/", kConfigName, "\n", boot_set, "  ",
+                boot_set, "/", kSumsName, "\n");
+}
 
 // As the disk has it: what is cached was written by us a moment ago.
 Result<std::string> ReadPastCache(int dir, const std::string& path) {
@@ -44,7 +49,10 @@ Result<std::string> ReadPastCache(int dir, const std::string& path) {
 bool IsWhole(int boot, uint64_t serial) {
   const auto config = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kConfigName));
   const auto sums = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kSumsName));
-  return config.ok() && sums.ok() && *sums == Sums(*config);
+  if (!config.ok() || !sums.ok() || !config->starts_with(kSetBootSet)) return false;
+  const std::string_view boot_set =
+      std::string_view(*config).substr(kSetBootSet.size(), HashSize(HashAlgorithm::kSha256) * 2);
+  return *sums == Sums(GrubEntryName(serial), *config, boot_set);
 }
 
 bool IsMarked(int boot, uint64_t serial) { return Exists(boot, StrCat(EntryPath(serial), "/", kGoodName)); }
@@ -52,7 +60,8 @@ bool IsMarked(int boot, uint64_t serial) { return Exists(boot, StrCat(EntryPath(
 Status WriteEntry(int dir, const BootEntry& entry, OpContext& ctx) {
   const std::string config = EntryConfig(entry);
   TRY(ReplaceFile(dir, kConfigName, AsBytes(config), 0644, ctx.sys));
-  return ReplaceFile(dir, kSumsName, AsBytes(Sums(config)), 0644, ctx.sys);
+  return ReplaceFile(dir, kSumsName, AsBytes(Sums(GrubEntryName(entry.serial), config, entry.boot_set.Hex())), 0644,
+                     ctx.sys);
 }
 
 // The file exists since the loader was installed; one that is lost is made again, under a new name first.
