@@ -2,6 +2,7 @@
 #include "hostapp/lifecycle/deploy_image.h"
 
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/bootable.h"
 #include "ostree-integration/deploy/create_deployment.h"
 #include "ostree-integration/deploy/kargs.h"
@@ -13,8 +14,16 @@ double SecondsSince(std::chrono::nanoseconds start, OpContext& ctx) {
   return std::chrono::duration<double>(ctx.clock.Monotonic() - start).count();
 }
 
+Status CheckLoaderTakes(const Device& device, const std::vector<std::string>& kernel_arguments) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Loader> loader, OpenLoader(device.sysroot));
+  BootEntry entry;
+  entry.arguments = kernel_arguments;
+  return loader->Check(entry);
+}
+
 Status CheckMayDeploy(const Device& device, const DeployOptions& options) {
   for (const std::string& argument : options.kernel_arguments) TRY(CheckKernelArgument(argument));
+  TRY(CheckLoaderTakes(device, options.kernel_arguments));
   if (options.tries < 1 || options.tries > bootsel::kMaxTries) {
     return Error(Errc::kInvalid, StrCat("a trial has 1 to ", int{bootsel::kMaxTries}, " tries, not ", options.tries));
   }
@@ -40,15 +49,21 @@ Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, c
   ASSIGN_OR_RETURN(wanted.kernel_arguments, ImageKernelArguments(store, image.commit));
   wanted.kernel_arguments.insert(wanted.kernel_arguments.end(), options.kernel_arguments.begin(),
                                  options.kernel_arguments.end());
+  TRY(CheckLoaderTakes(device, wanted.kernel_arguments));
   ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, image.commit, ctx));
-  return CreateDeployment(lock, device.sysroot, store, wanted, ctx);
+  ASSIGN_OR_RETURN(Deployment deployment, CreateDeployment(lock, device.sysroot, store, wanted, ctx));
+  TRY(StageEntry(lock, device, deployment, ctx));
+  return deployment;
 }
 
 // Arms it; returns whether it is on trial (not the first one).
 Result<bool> Arm(const Device& device, const Deployment& deployment, int tries, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   ASSIGN_OR_RETURN(const DeploymentSerial etc_from, EtcFrom(device));
-  return ArmTrial(lock, device.sysroot, deployment, tries, etc_from, device.booted, ctx);
+  ASSIGN_OR_RETURN(const bool on_trial,
+                   ArmTrial(lock, device.sysroot, deployment, tries, etc_from, device.booted, ctx));
+  TRY(FollowLedger(device, lock, ctx));
+  return on_trial;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 #include "hostapp/lifecycle/mark.h"
 #include "hostapp/lifecycle/run_program.h"
 
@@ -121,7 +122,8 @@ Status MarkDefaultIfUnproven(const Device& device, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
   if (!device.Runs(stored.ledger.default_deployment.serial)) return Ok();
   if (device.booted->kernel == bootsel::Kernel::kForeign) return Ok();
-  return SetMark(device.sysroot, device.booted->serial, Mark::kGood, ctx);
+  TRY(SetMark(device.sysroot, device.booted->serial, Mark::kGood, ctx));
+  return FollowLedger(device, lock, ctx);
 }
 
 std::string FailureText(const CheckResult& check) {

@@ -5,6 +5,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/boot_set.h"
 
 namespace hostapp {
@@ -90,6 +91,11 @@ Status CollectBootSets(const StoreLock& lock, const Device& device, const Kept& 
   return Ok();
 }
 
+std::vector<DeploymentSerial> CompleteOnes(const Device& device, std::vector<DeploymentSerial> serials) {
+  std::erase_if(serials, [&](DeploymentSerial serial) { return !IsComplete(device.sysroot, serial); });
+  return serials;
+}
+
 Error NoSuch(DeploymentSerial serial) {
   return Error(Errc::kNotFound, StrCat("deployment ", serial, ": there is none"));
 }
@@ -120,12 +126,15 @@ Status Remove(const Device& device, DeploymentSerial serial, OpContext& ctx) {
       return Error(Errc::kBusy, StrCat("deployment ", serial, " ", needed, " and cannot be removed"));
     TRY(RetireDeployment(device.sysroot, serial, ctx));
   }
+  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> kept, DeploymentFolders(device.sysroot));
+  TRY(RemoveEntriesExcept(lock, device, CompleteOnes(device, kept), ctx));
   return RemoveDeployment(lock, device.sysroot, serial, ctx);
 }
 
 Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
   ASSIGN_OR_RETURN(const Garbage garbage, DecideGarbage(device, mode, ctx));
+  if (mode == PruneMode::kRemove) TRY(RemoveEntriesExcept(lock, device, garbage.kept.serials, ctx));
   GarbageReport report;
   for (const DeploymentSerial serial : garbage.deployments) {
     if (mode == PruneMode::kRemove) TRY(RemoveDeployment(lock, device.sysroot, serial, ctx));

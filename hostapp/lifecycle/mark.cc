@@ -3,6 +3,7 @@
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 
 namespace hostapp {
 namespace {
@@ -35,6 +36,7 @@ Result<DeploymentSerial> MarkGood(const Device& device, OpContext& ctx) {
     return Ok();
   };
   TRY(ChangeLedger(lock, device.sysroot, ctx, promote));
+  TRY(FollowLedger(device, lock, ctx));
   return serial;
 }
 
@@ -51,6 +53,7 @@ Result<DeploymentSerial> MarkFailed(const Device& device, bootsel::Cause cause, 
     return Ok();
   };
   TRY(ChangeLedger(lock, device.sysroot, ctx, fail));
+  TRY(FollowLedger(device, lock, ctx));
   return serial;
 }
 

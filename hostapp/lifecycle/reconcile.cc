@@ -5,6 +5,7 @@
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 
 namespace hostapp {
 namespace {
@@ -39,20 +40,27 @@ Status RemakeIfLost(const Device& device, const LedgerLock& lock, ReconcileRepor
   return Ok();
 }
 
-void SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
+Status SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
   const bootsel::Trial trial = ledger.trial;
-  if (trial.serial == bootsel::kNoSerial) return;
+  if (trial.serial == bootsel::kNoSerial) return Ok();
   if (HasMark(device.sysroot, trial.serial, Mark::kGood)) {
     bootsel::PromoteTrial(ledger);
     report.settled.push_back(
         StrCat("deployment ", trial.serial, " had been marked good when that was interrupted; it is the default now"));
-    return;
+    return Ok();
   }
-  if (device.Runs(trial.serial)) return;
+  if (device.Runs(trial.serial)) return Ok();
+  ASSIGN_OR_RETURN(const std::optional<std::string> gave_up, WhyLoaderGaveUp(device, ledger));
+  if (gave_up) {
+    bootsel::FailTrial(ledger, bootsel::Cause::kLoaderGaveUp, *gave_up, PlausibleNow(ctx.clock));
+    report.settled.push_back(StrCat("deployment ", trial.serial, " never reached its initramfs: ", *gave_up));
+    return Ok();
+  }
   if (trial.tries_left == 0) {
     bootsel::FailTrial(ledger, bootsel::Cause::kNoTriesLeft, "", PlausibleNow(ctx.clock));
     report.settled.push_back(StrCat("deployment ", trial.serial, " used up its tries without being marked good"));
   }
+  return Ok();
 }
 
 Status SettleBoot(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
@@ -80,9 +88,10 @@ Result<ReconcileReport> Reconcile(const Device& device, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   TRY(RemakeIfLost(device, lock, report, ctx));
   TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {
-    SettleTrial(device, ledger, report, ctx);
+    TRY(SettleTrial(device, ledger, report, ctx));
     return SettleBoot(device, ledger, report, ctx);
   }));
+  TRY(FollowLedger(device, lock, ctx));
   return report;
 }
 
@@ -93,6 +102,7 @@ Result<bool> GiveTryBackAtShutdown(const Device& device, OpContext& ctx) {
     if (device.Runs(ledger.trial.serial)) given = bootsel::GiveTryBack(ledger);
     return Ok();
   }));
+  if (given) TRY(FollowLedger(device, lock, ctx));
   return given;
 }
 

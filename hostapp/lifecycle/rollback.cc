@@ -4,6 +4,7 @@
 #include "hostapp/base/clock.h"
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 
 namespace hostapp {
 namespace {
@@ -89,11 +90,13 @@ Result<RollbackReport> Rollback(const Device& device, std::optional<DeploymentSe
   if (!to) {
     TRY(ChangeLedger(lock, device.sysroot, ctx,
                      [&](bootsel::Ledger& ledger) { return GoBack(device, ledger, report, ctx); }));
+    TRY(FollowLedger(device, lock, ctx));
     return report;
   }
   ASSIGN_OR_RETURN(const Deployment target, LoadDeployment(device.sysroot, *to));
   TRY(ChangeLedger(lock, device.sysroot, ctx,
                    [&](bootsel::Ledger& ledger) { return GoTo(device, ledger, target, report, ctx); }));
+  TRY(FollowLedger(device, lock, ctx));
   return report;
 }
 

@@ -11,7 +11,7 @@
 namespace hostapp::cli {
 namespace {
 
-const std::vector<std::string> kLaterVerbs = {"install", "log", "export"};
+const std::vector<std::string> kLaterVerbs = {"install", "export"};
 
 // The words as they stood; MakeVerb() gives them meaning.
 struct Words {
@@ -227,6 +227,8 @@ void Grammar::AddLookVerbs() {
 }
 
 void Grammar::AddHealthVerbs() {
+  Add(&app_, "log", "The last transitions of what boots, each with its cause",
+      [](const Words&) -> Result<Verb> { return Verb(LogVerb{}); });
   CLI::App* health = Add(&app_, "health", "Health checks", nullptr);
   health->require_subcommand(1);
   Add(health, "run", "Run the checks and print each; mark nothing",

@@ -68,12 +68,13 @@ struct MountVerb {
 struct UnmountVerb {
   std::string dir;
 };
+struct LogVerb {};
 struct HealthRunVerb {};
 struct HealthProveVerb {};
 
 using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
                           MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
-                          MountVerb, UnmountVerb, HealthRunVerb, HealthProveVerb>;
+                          MountVerb, UnmountVerb, LogVerb, HealthRunVerb, HealthProveVerb>;
 
 // Where the device's tree is; neither: the running device's.
 struct Target {

@@ -11,6 +11,7 @@
 #include "hostapp/lifecycle/rollback.h"
 #include "hostapp/lifecycle/status.h"
 #include "hostapp/lifecycle/upgrade.h"
+#include "ostree-integration/deploy/history.h"
 #include "tools/cli/output.h"
 
 namespace hostapp::cli {
@@ -27,6 +28,7 @@ Outcome RenderUpgrade(const UpgradeReport& report, UpgradeOptions::Mode mode, do
 Outcome RenderRollback(const RollbackReport& report);
 Outcome RenderReconcile(const ReconcileReport& report);
 Outcome RenderGiveBack(bool given);
+Outcome RenderLog(const History& history);
 Outcome RenderGarbage(const GarbageReport& report, PruneMode mode);
 // Exit status 4 with problems that stay.
 Outcome RenderCheck(const DeviceReport& report);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
+#include "tools/cli/table.h"
 #include "tools/hostapp/render.h"
 
 namespace hostapp::cli {
@@ -32,6 +34,25 @@ Outcome RenderReconcile(const ReconcileReport& report) {
 Outcome RenderGiveBack(bool given) {
   return {.document = Json::Object{{"settled", Json::Array{}}, {"try_given_back", given}},
           .text = given ? "the running trial has its try back\n" : "no try to give back\n"};
+}
+
+Outcome RenderLog(const History& history) {
+  Json::Array list;
+  std::vector<std::vector<std::string>> rows;
+  for (const Transition& t : history.transitions) {
+    const std::optional<std::string> time = t.time ? std::optional(FormatTime(*t.time)) : std::nullopt;
+    const bool failed = t.event == Transition::Event::kFailed;
+    list.emplace_back(Json::Object{{"event", EventName(t.event)},
+                                   {"serial", static_cast<int64_t>(t.serial)},
+                                   {"cause", failed ? Json(t.cause) : Json()},
+                                   {"text", failed ? Json(t.text) : Json()},
+                                   {"time", time}});
+    const std::string text = t.text.substr(0, t.text.find('\n'));
+    rows.push_back(
+        {time.value_or("-"), StrCat("deployment ", t.serial), std::string(EventName(t.event)), t.cause, Escape(text)});
+  }
+  return {.document = Json::Object{{"transitions", std::move(list)}},
+          .text = rows.empty() ? "nothing has happened yet\n" : Table(rows)};
 }
 
 Outcome RenderEtcDiff(DeploymentSerial serial, const std::vector<EtcChange>& changes) {

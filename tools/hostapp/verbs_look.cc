@@ -27,6 +27,12 @@ Result<Done> Run(const StatusVerb& /*verb*/, const Target& target, OpContext& ct
   return Done{RenderStatus(report)};
 }
 
+Result<Done> Run(const LogVerb& /*verb*/, const Target& target, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const History history, ReadHistory(device.sysroot));
+  return Done{RenderLog(history)};
+}
+
 Result<Done> Run(const EtcDiffVerb& verb, const Target& target, OpContext& ctx) {
   ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
   ASSIGN_OR_RETURN(const DeploymentSerial serial, WhichEtc(device, verb.serial));

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/deploy/loaders/boot_entry.h"
 
+#include <array>
+
 #include "hostapp/base/strings.h"
 
 namespace hostapp {
 namespace {
 
-// Debian's kernels stop for ever after a panic: a device must come back by itself.
-constexpr const char* kPanicArgument = "panic=10";
+// A device must come back by itself. Debian's kernels stop for ever after a panic; an initramfs asks a person about
+// damage that it could repair, and (dracut's) ends in a shell.
+constexpr std::array kUnattended = {"panic=10", "fsck.repair=yes", "rd.shell=0", "rd.emergency=reboot"};
 
 constexpr size_t kMaxCommandLineBytes = 2047;  // without the NUL
 
@@ -15,7 +18,8 @@ constexpr size_t kMaxCommandLineBytes = 2047;  // without the NUL
 
 std::vector<std::string> EntryArguments(const BootEntry& entry) {
   std::vector<std::string> all = {StrCat("hostapp.deployment=", entry.serial),
-                                  StrCat("hostapp.boot-set=", entry.boot_set.Hex()), kPanicArgument};
+                                  StrCat("hostapp.boot-set=", entry.boot_set.Hex())};
+  all.insert(all.end(), kUnattended.begin(), kUnattended.end());
   all.insert(all.end(), entry.arguments.begin(), entry.arguments.end());
   return all;
 }

@@ -23,8 +23,9 @@ struct BootEntry {
   bool operator==(const BootEntry&) const = default;
 };
 
-// What the kernel is started with: what was asked for (boot.md, "Identity"), a restart after a panic unless the
-// deployment's own arguments say otherwise (the kernel takes the last), and those.
+// What the kernel is started with: what was asked for (boot.md, "Identity"), what lets a device come back by itself
+// (a restart after a panic, repair without questions, no shell), and the deployment's own arguments, which win: of most
+// arguments the last counts.
 std::vector<std::string> EntryArguments(const BootEntry& entry);
 
 // kInvalid when they are more than the kernel takes (COMMAND_LINE_SIZE, 2048 on x86 and arm64).

@@ -27,7 +27,7 @@ _hostapp() {
   esac
   local global='--sysroot --boot --json --progress --quiet --verbose --help --version'
   case $verb in
-    '') words="init pull deploy upgrade status rollback mark-good mark-failed reconcile pin unpin remove gc fsck etc mount unmount health $global" ;;
+    '') words="init pull deploy upgrade status rollback mark-good mark-failed reconcile pin unpin remove gc fsck etc mount unmount log health $global" ;;
     deploy) words='--tries --karg --root --dry-run --reboot' ;;
     upgrade) words='--check --reboot --retry' ;;
     rollback) words='--to --reboot' ;;

@@ -71,10 +71,10 @@ TEST(GrubLoader, WritesArgumentsAsTextWithoutQuotes) {
   made.entry.arguments = {"root=UUID=1-2", "dyndbg=\"file a.c +p; x\"", "\"whole thing=1\"", "cost=$HOME;{x}"};
   ASSERT_TRUE(made.Stage().ok());
   const std::string set = HashOf(AsBytes("set")).Hex();
-  EXPECT_EQ(made.Config(),
-            "set boot_set=" + set + "\nfunction start_kernel {\n  linux \"$top/hostapp/" + set +
-                "/linux\" 'hostapp.deployment=5' 'hostapp.boot-set=" + set +
-                "' 'panic=10' 'root=UUID=1-2' 'dyndbg=file a.c +p; x' 'whole thing=1' 'cost=$HOME;{x}'\n}\n");
+  EXPECT_EQ(made.Config(), "set boot_set=" + set + "\nfunction start_kernel {\n  linux \"$top/hostapp/" + set +
+                               "/linux\" 'hostapp.deployment=5' 'hostapp.boot-set=" + set +
+                               "' 'panic=10' 'fsck.repair=yes' 'rd.shell=0' 'rd.emergency=reboot' 'root=UUID=1-2' "
+                               "'dyndbg=file a.c +p; x' 'whole thing=1' 'cost=$HOME;{x}'\n}\n");
 }
 
 TEST(GrubLoader, RefusesArgumentsThatGrubWouldChange) {

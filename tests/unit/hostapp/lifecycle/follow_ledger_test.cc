@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loader does what the ledger says, whatever was cut in between. GRUB's adapter stands for all: each is held to the
+// same behaviour by its own suite.
+#include "hostapp/lifecycle/follow_ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hostapp/lifecycle/keep.h"
+#include "hostapp/lifecycle/mark.h"
+#include "hostapp/lifecycle/reconcile.h"
+#include "hostapp/lifecycle/rollback.h"
+#include "tests/support/faulty_syscalls.h"
+#include "tests/support/test_sysroot.h"
+
+namespace hostapp {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::TestSysroot;
+
+// Deployments 1 (previous) and 2 (default), proven, and 3, which is not; GRUB follows.
+struct GrubDevice : TestSysroot {
+  GrubDevice()
+      : quiet_ctx{.clock = context().clock,
+                  .log = context().log,
+                  .progress = context().progress,
+                  .cancel = {},
+                  .sys = quiet} {
+    CHECK(WriteLoaderConfig(Open(), {.kind = LoaderKind::kGrub}, ctx()).ok());
+    for (const DeploymentSerial serial : {1, 2, 3}) {
+      Deployment deployment = SampleDeployment(serial);
+      deployment.boot_set = AddBootSet(StrCat("kernel ", serial));
+      Add(deployment, serial != 3);
+    }
+    SetPrevious(Get(1));
+    SetDefault(Get(2));
+    CHECK(Follow().ok());
+  }
+  static Deployment SampleDeployment(DeploymentSerial serial) { return testing::SampleDeployment(serial); }
+  HashValue AddBootSet(const std::string& kernel) {
+    const std::string sums = StrCat(HashOf(AsBytes(kernel)).Hex(), "  linux\n");
+    const HashValue digest = HashOf(AsBytes(sums));
+    testing::WriteText(StrCat(boot(), "/hostapp/", digest.Hex(), "/linux"), kernel);
+    testing::WriteText(StrCat(boot(), "/hostapp/", digest.Hex(), "/SHA256SUMS"), sums);
+    return digest;
+  }
+  Deployment Get(DeploymentSerial serial) { return LoadDeployment(Open(), serial).value(); }
+  Device device() { return OpenDevice(paths(), quiet_ctx).value(); }
+  Status Follow() { return FollowLedger(device(), LockLedger(), quiet_ctx); }
+  void StartTrial3(int tries = 3) {
+    SetTrial(Get(3), tries);
+    CHECK(Follow().ok());
+  }
+  LoaderState State() {
+    const Sysroot sysroot = Open();
+    return OpenLoader(sysroot).value()->Read().value();
+  }
+  // As GRUB does before it starts the trial.
+  void LoaderCounts(int tries) {
+    const Sysroot sysroot = Open();
+    CHECK(OpenLoader(sysroot).value()->Arm(EntryOf(Get(2)), EntryOf(Get(3)), tries, quiet_ctx).ok());
+  }
+
+  testing::FaultySyscalls quiet;  // does not freeze the machine
+  OpContext quiet_ctx;
+};
+
+using Trial = LoaderState::Trial;
+
+TEST(FollowLedger, BlessesTheDefaultAndStagesWhatItNeeds) {
+  GrubDevice device;
+  EXPECT_EQ(device.State(), (LoaderState{.default_serial = 2, .trial = {}, .entries = {2}, .proven = {2}}));
+}
+
+TEST(FollowLedger, ArmsTheTrialWithTheLedgersTries) {
+  GrubDevice device;
+  device.StartTrial3(5);
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 5}));
+  EXPECT_EQ(device.State().default_serial, 2U);
+}
+
+TEST(FollowLedger, StagesAndArmsAgainWhatTheLoaderHasLost) {
+  GrubDevice device;
+  device.StartTrial3();
+  std::filesystem::remove_all(device.boot() + "/hostapp/grub");
+  device.Boot(2);
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State(),
+            (LoaderState{
+                .default_serial = 2, .trial = Trial{.serial = 3, .tries_left = 3}, .entries = {2, 3}, .proven = {2}}));
+}
+
+TEST(FollowLedger, KeepsTheLoadersOwnCountUntilTheTrialsUserSpaceIsReached) {
+  GrubDevice device;
+  device.StartTrial3(3);
+  device.LoaderCounts(1);
+  device.Boot(2);
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 1}));
+  device.Boot(3, "trial");
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 3}));
+}
+
+TEST(FollowLedger, MarkGoodBlessesAndMarksTheEntry) {
+  GrubDevice device;
+  device.StartTrial3();
+  device.Boot(3, "trial");
+  ASSERT_TRUE(MarkGood(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State(), (LoaderState{.default_serial = 3, .trial = {}, .entries = {2, 3}, .proven = {2, 3}}));
+}
+
+TEST(FollowLedger, MarkFailedAndRollbackGoBackToTheDefault) {
+  GrubDevice device;
+  device.StartTrial3();
+  device.Boot(3, "trial");
+  ASSERT_TRUE(MarkFailed(device.device(), bootsel::Cause::kMarkedFailed, "no", device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().trial, std::nullopt);
+  EXPECT_EQ(device.State().default_serial, 2U);
+  device.Boot(2);
+  ASSERT_TRUE(Rollback(device.device(), std::nullopt, device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().default_serial, 1U);
+  ASSERT_TRUE(Rollback(device.device(), 3, device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 3}));
+}
+
+TEST(FollowLedger, ACutBetweenLedgerAndLoaderIsSettledByReconcile) {
+  GrubDevice device;
+  device.SetTrial(device.Get(3));  // deploy wrote the ledger, and no more
+  device.Boot(2);
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 3}));
+  device.Boot(3, "trial");
+  device.Edit(
+      [](bootsel::Ledger& ledger) { bootsel::PromoteTrial(ledger); });  // mark-good wrote the ledger, and no more
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().default_serial, 3U);
+  EXPECT_EQ(device.State().trial, std::nullopt);
+}
+
+TEST(FollowLedger, ALoaderThatUsedUpItsTriesWithoutTheHelperHasGivenUp) {
+  GrubDevice device;
+  device.StartTrial3(3);
+  device.LoaderCounts(0);
+  device.Boot(2);
+  const auto report = Reconcile(device.device(), device.quiet_ctx);
+  ASSERT_TRUE(report.ok());
+  EXPECT_THAT(report->settled, ElementsAre(HasSubstr("deployment 3 never reached its initramfs")));
+  EXPECT_EQ(device.Ledger().last_failure.cause, bootsel::Cause::kLoaderGaveUp);
+  EXPECT_EQ(device.Ledger().trial.serial, bootsel::kNoSerial);
+  EXPECT_EQ(device.State().trial, std::nullopt);
+}
+
+TEST(FollowLedger, ATrialWhoseKernelIsDamagedHasFailedAsSoonAsTheDefaultRuns) {
+  GrubDevice device;
+  device.StartTrial3(3);
+  testing::WriteText(StrCat(device.boot(), "/hostapp/", device.Get(3).boot_set.Hex(), "/linux"), "rubbish");
+  device.Boot(2);
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.Ledger().last_failure.cause, bootsel::Cause::kLoaderGaveUp);
+  EXPECT_THAT(std::string(device.Ledger().last_failure.Text()), HasSubstr("linux has sha256"));
+}
+
+TEST(FollowLedger, ATryGivenBackAtShutdownIsTheLoadersToo) {
+  GrubDevice device;
+  device.StartTrial3(1);
+  device.LoaderCounts(0);
+  device.Edit([](bootsel::Ledger& ledger) { ledger.trial.tries_left = 0; });
+  device.Boot(3, "trial");
+  ASSERT_TRUE(GiveTryBackAtShutdown(device.device(), device.quiet_ctx).value());
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 1}));
+}
+
+TEST(FollowLedger, ADeploymentThatIsRemovedIsNoEntryAnyMore) {
+  GrubDevice device;
+  device.StartTrial3();
+  device.Boot(2);
+  ASSERT_TRUE(Rollback(device.device(), std::nullopt, device.quiet_ctx).ok());
+  ASSERT_TRUE(Remove(device.device(), 3, device.quiet_ctx).ok());
+  EXPECT_THAT(device.State().entries, ElementsAre(2));
+}
+
+TEST(FollowLedger, MarkGoodAtEveryFailingCallLeavesWhatReconcileFinishes) {
+  std::optional<GrubDevice> device;
+  const auto prepare = [&] {
+    device.emplace();
+    device->StartTrial3();
+    device->Boot(3, "trial");
+  };
+  const auto marks = [&](Syscalls& sys) {
+    OpContext ctx{.clock = device->context().clock,
+                  .log = device->context().log,
+                  .progress = device->context().progress,
+                  .cancel = {},
+                  .sys = sys};
+    return MarkGood(device->device(), ctx).status();
+  };
+  const int calls =
+      testing::ForEveryFailingCall(EIO, testing::FaultySyscalls::Which::kThatAndAllAfter, prepare, marks,
+                                   [&](const auto& sys, const Status& status) {
+                                     ASSERT_TRUE(Reconcile(device->device(), device->quiet_ctx).ok());
+                                     const bool proven = device->Ledger().default_deployment.serial == 3;
+                                     EXPECT_EQ(device->State().default_serial, proven ? 3U : 2U) << sys.failed_call();
+                                     EXPECT_EQ(device->State().trial.has_value(), !proven) << sys.failed_call();
+                                     EXPECT_TRUE(proven || !status.ok());
+                                   });
+  EXPECT_GT(calls, 8);
+}
+
+TEST(LoaderConfig, ComesBackAsItWasAndRefusesWhatIsNotKnown) {
+  const LoaderConfig config{.kind = LoaderKind::kSystemdBoot, .boot = "PARTUUID=1", .esp = std::nullopt};
+  EXPECT_EQ(ParseLoaderConfig(LoaderConfigJson(config)).value(), config);
+  EXPECT_EQ(ParseLoaderConfig("{\"loader\": \"lilo\"}").error().message(),
+            "loader.json: loader \"lilo\" is not known here");
+  EXPECT_FALSE(ParseLoaderConfig("{}").ok());
+  EXPECT_FALSE(ParseLoaderConfig("{\"loader\": 1}").ok());
+}
+
+}  // namespace
+}  // namespace hostapp
