@@ -162,16 +162,33 @@ class Device:
         """As overlayfs marks a folder that hides the image's of the same name."""
         run(["debugfs", "-w", "-R", "ea_set %s trusted.overlay.opaque y" % folder, self.disk])
 
-    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False):
+    def damage(self, *requests):
+        """Changes the file system with debugfs, and marks it as one with errors."""
+        for request in (*requests, "ssv state 2"):
+            run(["debugfs", "-w", "-R", request, self.disk])
+        assert self.damage_left(), "the damage is none"
+
+    def damage_left(self):
+        """What a checker finds, after the journal; empty when there is nothing."""
+        image = self.disk + ".checked"
+        shutil.copy(self.disk, image)
+        run(["e2fsck", "-E", "journal_only", "-p", image])
+        environment = dict(os.environ, PATH=SBIN + os.environ["PATH"])
+        done = subprocess.run(["e2fsck", "-fn", image], env=environment, capture_output=True, text=True, timeout=60)
+        return done.stdout if done.returncode != 0 else ""
+
+    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None):
         """Runs until the machine powers off, `until` is on the console, or the time is up (which fails)."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-kernel", os.path.join(self.tools.kernel, "vmlinuz"),
                    "-initrd", initramfs, "-drive",
                    "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else ""), "-append",
-                   "console=ttyS0 loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
+                   "console=ttyS0 no_timer_check loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
         if not restarts:
             command.append("-no-reboot")
+        if clock:
+            command += ["-rtc", "base=" + clock]
         log = os.path.join(self.dir, "console")
         started = time.monotonic()
         with open(log, "wb") as out:

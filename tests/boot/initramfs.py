@@ -68,6 +68,6 @@ class Generators:
         return self.tools.made("tiny-of-this-machine", self.sources, lambda path: self.run_in_place(
             ["/usr/lib/hostapp/mkinitramfs", "--kernel", self.tools.version, "--compress", "none", "--output", path]))
 
-    def programs_in(self, image):
+    def files_in(self, image):
         """The names of the files of an image, without their folders."""
         return {os.path.basename(line) for line in run(["lsinitramfs", image]).splitlines()}
