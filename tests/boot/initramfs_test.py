@@ -8,7 +8,7 @@ usage: initramfs_test.py BUILD-DIR KERNEL-DIR WORK-DIR [TEST…]
 import os
 import sys
 
-from device import REPORT_PLACES, UUID, main, write
+from device import LABEL, REPORT_PLACES, UUID, asked, main, write
 from initramfs import Generators
 
 TESTS = {}
@@ -108,6 +108,34 @@ def tiny_boots_with_damage_that_a_person_has_to_mend(device):
     device.boot("root=UUID=" + UUID, initramfs=Generators(device.tools).tiny())
     device.expect("UNEXPECTED INCONSISTENCY", "e2fsck left damage or did not run; mounting it anyway",
                   "booting deployment 1 (default", *PLACES)
+
+
+def trial_boots_from(device, file_system, root):
+    """By its identity, with the modules that only this file system needs; what is written is there after the power is off."""
+    device.deployment(1)
+    device.change_etc(1)
+    device.deployment(2, good=False, script=SEES + 'say "hostname $(cat /etc/hostname)"; echo two > /etc/added')
+    device.ledger("default=1", "trial=2", "tries=3", "etc-from=1")
+    device.make_disk_of(file_system)
+    device.boot("root=%s %s" % (root, asked(2)))
+    device.expect("booting deployment 2 (trial, kernel own)", "user-space: up v2", "report: reason=trial",
+                  "report: ledger-writable=yes", "report: etc=overlay", "user-space: root ro", "user-space: etc overlay",
+                  "user-space: etc-files hostname secret", "user-space: writable etc", "user-space: writable var",
+                  "user-space: hostname changed-by-admin")
+    device.expect_not("hostapp-init: loading")
+    device.expect_ledger(default=1, trial=2, tries=2, generation=11, slots="valid,valid")
+    assert device.file("/hostapp/deployments/2/etc/upper/added") == b"two\n"
+    assert device.file("/hostapp/var/lib/from-image") == b"v2\n"
+
+
+@test
+def xfs_root(device):
+    trial_boots_from(device, "xfs", "UUID=" + UUID)
+
+
+@test
+def btrfs_root(device):
+    trial_boots_from(device, "btrfs", "LABEL=%s rootflags=subvol=system" % LABEL)
 
 
 if __name__ == "__main__":
