@@ -38,10 +38,15 @@ done
 """
 
 
+class Skipped(Exception):
+    """What a test cannot do without is not here."""
+
+
 class Tools:
     """Where the programs under test are."""
 
     def __init__(self, build, kernel, work):
+        self.build = build
         self.ledger_tool = os.path.join(build, "tests/boot/ledger_tool")
         self.helper = os.path.join(build, "initramfs/helper/hostapp-init")
         self.kernel = kernel
@@ -50,11 +55,18 @@ class Tools:
         self.source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
     def initramfs(self, name, *options):
-        """Made once for all tests that ask for the same one."""
+        """Our own, of the modules and without a checker."""
+        program = os.path.join(self.source, "initramfs/mkinitramfs")
+        return self.made(name, os.path.getmtime(program), lambda path: run(
+            [program, "--root", os.path.join(self.kernel, "root"), "--kernel", self.version, "--helper", self.helper,
+             "--compress", "none", "--output", path, *options]))
+
+    def made(self, name, changed, make):
+        """An image made once for all tests that ask for the same one, and again when what it is made of has changed."""
         path = os.path.join(self.work, name + ".img")
-        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(self.helper):
-            run([os.path.join(self.source, "initramfs/mkinitramfs"), "--root", os.path.join(self.kernel, "root"), "--kernel",
-                 self.version, "--helper", self.helper, "--compress", "none", "--output", path, *options])
+        if not os.path.exists(path) or os.path.getmtime(path) < max(changed, os.path.getmtime(self.helper)):
+            make(path + ".new")
+            os.rename(path + ".new", path)
         return path
 
 
@@ -64,6 +76,11 @@ def run(command, **options):
     if done.returncode != 0:
         raise AssertionError("%s: exit %d\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
     return done.stdout
+
+
+def newest_in(folder):
+    """When a file below it was last changed."""
+    return max(os.path.getmtime(os.path.join(place, name)) for place, _, names in os.walk(folder) for name in names)
 
 
 def write(path, text, mode=0o644):
@@ -81,6 +98,7 @@ class Device:
         self.root = os.path.join(self.dir, "root")
         self.disk = os.path.join(self.dir, "disk")
         self.offset = 0
+        self.mount_options = ""  # of a disk that is read by mounting it
         self.console = ""
         os.makedirs(os.path.join(self.root, "hostapp/tmp"))
 
@@ -141,20 +159,58 @@ class Device:
                 target.seek(self.offset)
                 shutil.copyfileobj(source, target, 1 << 20)
 
+    def make_disk_of(self, file_system):
+        """An xfs or btrfs disk, as small as their programs make one; the kernel of this machine fills it. In btrfs the
+        root is the subvolume `system`, as installers have it."""
+        self.mount_options = "loop"
+        with open(self.disk, "wb") as file:
+            file.truncate(320 << 20)
+        if file_system == "xfs":
+            run(["mkfs.xfs", "-q", "-m", "uuid=" + UUID, "-L", LABEL, self.disk])
+        else:
+            run(["mkfs.btrfs", "-q", "-U", UUID, "-L", LABEL, self.disk])
+            self.with_disk_mounted("btrfs -q subvolume create system")
+            self.mount_options = "loop,subvol=system"
+        self.with_disk_mounted("cp -a '%s/.' ." % self.root)
+
+    def with_disk_mounted(self, script):
+        """Runs a shell script in the disk's root folder; nobody else sees the mount."""
+        place = os.path.join(self.dir, "mounted")
+        os.makedirs(place, exist_ok=True)
+        run(["unshare", "--mount", "sh", "-ec", "mount -o %s '%s' '%s'; cd '%s'; (%s); cd /; umount '%s'" %
+             (self.mount_options, self.disk, place, place, script, place)])
+
     def mark_opaque(self, folder):
         """As overlayfs marks a folder that hides the image's of the same name."""
         run(["debugfs", "-w", "-R", "ea_set %s trusted.overlay.opaque y" % folder, self.disk])
 
-    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False):
+    def damage(self, *requests):
+        """Changes the file system with debugfs, and marks it as one with errors."""
+        for request in (*requests, "ssv state 2"):
+            run(["debugfs", "-w", "-R", request, self.disk])
+        assert self.damage_left(), "the damage is none"
+
+    def damage_left(self):
+        """What a checker finds, after the journal; empty when there is nothing."""
+        image = self.disk + ".checked"
+        shutil.copy(self.disk, image)
+        run(["e2fsck", "-E", "journal_only", "-p", image])
+        environment = dict(os.environ, PATH=SBIN + os.environ["PATH"])
+        done = subprocess.run(["e2fsck", "-fn", image], env=environment, capture_output=True, text=True, timeout=60)
+        return done.stdout if done.returncode != 0 else ""
+
+    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None):
         """Runs until the machine powers off, `until` is on the console, or the time is up (which fails)."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-kernel", os.path.join(self.tools.kernel, "vmlinuz"),
                    "-initrd", initramfs, "-drive",
                    "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else ""), "-append",
-                   "console=ttyS0 loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
+                   "console=ttyS0 no_timer_check loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
         if not restarts:
             command.append("-no-reboot")
+        if clock:
+            command += ["-rtc", "base=" + clock]
         log = os.path.join(self.dir, "console")
         started = time.monotonic()
         with open(log, "wb") as out:
@@ -194,7 +250,10 @@ class Device:
         target = os.path.join(self.dir, "dumped")
         if os.path.exists(target):
             os.unlink(target)
-        run(["debugfs", "-R", "dump %s %s" % (path, target), self.replay_journal()])
+        if self.mount_options:
+            self.with_disk_mounted("[ ! -e '.%s' ] || cp '.%s' '%s'" % (path, path, target))
+        else:
+            run(["debugfs", "-R", "dump %s %s" % (path, target), self.replay_journal()])
         return open(target, "rb").read() if os.path.exists(target) else None
 
     def ledger_now(self):
@@ -237,11 +296,15 @@ def main(tests, arguments):
     names = arguments[3:] or sorted(tests)
     os.makedirs(work, exist_ok=True)
     failures = 0
+    skipped = 0
     for name in names:
         print(name, flush=True)
         try:
             tests[name](Device(Tools(build, kernel, work), name))
+        except Skipped as reason:
+            skipped += 1
+            print("skipped %s: %s" % (name, reason), flush=True)
         except AssertionError as error:
             failures += 1
             print("FAILED %s: %s" % (name, error), flush=True)
-    sys.exit(1 if failures else 0)
+    sys.exit(1 if failures else 77 if skipped else 0)

@@ -16,8 +16,14 @@ installkernel() {
   hostonly='' instmods overlay loop erofs
 }
 
-# Before the other pre-pivot hooks: they look into the root that we put there.
+# Not in pre-pivot: by then dracut without systemd has refused a physical root, which has no /proc, /sys and /dev, and
+# systemd has read the fstab of a root that has none.
 install() {
   inst_simple /usr/lib/hostapp/hostapp-init
-  inst_hook pre-pivot 10 "$moddir/hostapp.sh"
+  if dracut_module_included systemd; then
+    inst_simple "$moddir/hostapp-init.service" "$systemdsystemunitdir/hostapp-init.service"
+    $SYSTEMCTL -q --root "$initdir" add-requires initrd-root-fs.target hostapp-init.service
+  else
+    inst_hook mount 01 "$moddir/mount-deployment.sh"
+  fi
 }
