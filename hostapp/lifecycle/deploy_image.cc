@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/lifecycle/deploy_image.h"
 
+#include <algorithm>
+
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/bootable.h"
@@ -31,26 +33,46 @@ Status CheckMayDeploy(const Device& device, const DeployOptions& options) {
   return CheckNoTrialRuns(stored.ledger, device.booted);
 }
 
-// The deployment whose changes to /etc the new one begins with: the running one's, off the device the default's.
-Result<DeploymentSerial> EtcFrom(const Device& device) {
+std::vector<std::string> Both(std::vector<std::string> first, const std::vector<std::string>& then) {
+  first.insert(first.end(), then.begin(), then.end());
+  return first;
+}
+
+// What the device adds to any image's arguments: what it added so far, and what is new now.
+Result<std::vector<std::string>> ArgumentsWith(const Device& device, const std::vector<std::string>& more) {
+  ASSIGN_OR_RETURN(std::vector<std::string> all, DeviceArguments(device));
+  for (const std::string& argument : more) {
+    if (std::find(all.begin(), all.end(), argument) == all.end()) all.push_back(argument);
+  }
+  return all;
+}
+
+// The deployment that a new one begins from, with its changes to /etc and the device's kernel arguments: the running
+// one, off the device the default; 0 on a sysroot without one.
+Result<DeploymentSerial> BaseSerial(const Device& device) {
   if (device.booted) return device.booted->serial;
   ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
   return stored.ledger.default_deployment.serial;
 }
 
+struct Release {
+  std::string reference;
+  Digest manifest_digest;
+  std::string commit;
+  std::optional<std::string> version;
+};
+
 Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
-                                  const Reference& reference, const PulledImage& image, const DeployOptions& options,
-                                  OpContext& ctx) {
-  TRY(CheckBootable(store, image.commit));
-  NewDeployment wanted{.reference = reference.ToString(),
-                       .manifest_digest = image.manifest.digest,
-                       .commit = image.commit,
-                       .version = image.config.version()};
-  ASSIGN_OR_RETURN(wanted.kernel_arguments, ImageKernelArguments(store, image.commit));
-  wanted.kernel_arguments.insert(wanted.kernel_arguments.end(), options.kernel_arguments.begin(),
-                                 options.kernel_arguments.end());
-  TRY(CheckLoaderTakes(device, wanted.kernel_arguments));
-  ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, image.commit, ctx));
+                                  const Release& release, std::vector<std::string> device_arguments, OpContext& ctx) {
+  TRY(CheckBootable(store, release.commit));
+  NewDeployment wanted{.reference = release.reference,
+                       .manifest_digest = release.manifest_digest,
+                       .commit = release.commit,
+                       .version = release.version,
+                       .device_arguments = std::move(device_arguments)};
+  ASSIGN_OR_RETURN(wanted.image_arguments, ImageKernelArguments(store, release.commit));
+  TRY(CheckLoaderTakes(device, Both(wanted.image_arguments, wanted.device_arguments)));
+  ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, release.commit, ctx));
   ASSIGN_OR_RETURN(Deployment deployment, CreateDeployment(lock, device.sysroot, store, wanted, ctx));
   TRY(StageEntry(lock, device, deployment, ctx));
   return deployment;
@@ -59,7 +81,7 @@ Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, c
 // Arms it; returns whether it is on trial (not the first one).
 Result<bool> Arm(const Device& device, const Deployment& deployment, int tries, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
-  ASSIGN_OR_RETURN(const DeploymentSerial etc_from, EtcFrom(device));
+  ASSIGN_OR_RETURN(const DeploymentSerial etc_from, BaseSerial(device));
   ASSIGN_OR_RETURN(const bool on_trial,
                    ArmTrial(lock, device.sysroot, deployment, tries, etc_from, device.booted, ctx));
   TRY(FollowLedger(device, lock, ctx));
@@ -79,7 +101,13 @@ Result<DeployReport> DeployResolved(Device& device, const Reference& reference, 
   ASSIGN_OR_RETURN(PulledImage pulled, PullImage(lock, store, plan, source, ctx));
   DeployReport report{.manifest_digest = image.manifest.digest, .fetch_seconds = SecondsSince(start, ctx)};
   const auto fetched = ctx.clock.Monotonic();
-  ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, reference, pulled, options, ctx));
+  ASSIGN_OR_RETURN(std::vector<std::string> arguments, ArgumentsWith(device, options.kernel_arguments));
+  const Release release{.reference = reference.ToString(),
+                        .manifest_digest = pulled.manifest.digest,
+                        .commit = pulled.commit,
+                        .version = pulled.config.version()};
+  ASSIGN_OR_RETURN(const Deployment deployment,
+                   MakeDeployment(lock, device, store, release, std::move(arguments), ctx));
   ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, options.tries, ctx));
   report.serial = deployment.serial;
   report.import = std::move(pulled.import);
@@ -102,6 +130,32 @@ Result<PullPlan> PlanDeploy(Device& device, const Reference& reference, ImageSou
   ASSIGN_OR_RETURN(PullPlan plan, PlanPull(device, store, image.manifest, source, ctx));
   TRY(CheckSpaceFor(device, store, plan, ctx));
   return plan;
+}
+
+Result<std::vector<std::string>> DeviceArguments(const Device& device) {
+  ASSIGN_OR_RETURN(const DeploymentSerial serial, BaseSerial(device));
+  if (serial == bootsel::kNoSerial) return std::vector<std::string>();
+  ASSIGN_OR_RETURN(Deployment deployment, LoadDeployment(device.sysroot, serial));
+  return std::move(deployment.device_kernel_arguments);
+}
+
+Result<DeployReport> DeployWithArguments(Device& device, const std::vector<std::string>& arguments, int tries,
+                                         OpContext& ctx) {
+  TRY(CheckMayDeploy(device, {.tries = tries, .kernel_arguments = arguments}));
+  ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
+  const auto start = ctx.clock.Monotonic();
+  ASSIGN_OR_RETURN(const ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
+  ASSIGN_OR_RETURN(const DeploymentSerial serial, BaseSerial(device));
+  ASSIGN_OR_RETURN(const Deployment base, LoadDeployment(device.sysroot, serial));
+  const Release release{.reference = base.reference,
+                        .manifest_digest = base.manifest_digest,
+                        .commit = base.commit,
+                        .version = base.version};
+  ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, release, arguments, ctx));
+  DeployReport report{.serial = deployment.serial, .manifest_digest = base.manifest_digest};
+  ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, tries, ctx));
+  report.deploy_seconds = SecondsSince(start, ctx);
+  return report;
 }
 
 }  // namespace hostapp

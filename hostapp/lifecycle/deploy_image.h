@@ -8,7 +8,7 @@ namespace hostapp {
 
 struct DeployOptions {
   int tries = kDefaultTries;
-  std::vector<std::string> kernel_arguments;  // after the image's own
+  std::vector<std::string> kernel_arguments;  // the device's new ones, after the image's own and the device's so far
 };
 
 struct DeployReport {
@@ -30,6 +30,15 @@ Result<DeployReport> DeployImage(Device& device, const Reference& reference, Ima
 // The same for an image that is resolved already.
 Result<DeployReport> DeployResolved(Device& device, const Reference& reference, const ResolvedImage& image,
                                     ImageSource& source, const DeployOptions& options, OpContext& ctx);
+
+// What the device adds to the kernel arguments of every image, as the running deployment has it (off the device: the
+// default).
+Result<std::vector<std::string>> DeviceArguments(const Device& device);
+
+// The image of the running deployment (off the device: of the default) again, with these arguments of the device: a new
+// deployment on trial, as any change of what boots is. Errors and commit point as above; nothing is fetched.
+Result<DeployReport> DeployWithArguments(Device& device, const std::vector<std::string>& arguments, int tries,
+                                         OpContext& ctx);
 
 // What DeployImage() would do, without doing it; refuses what it would refuse.
 Result<PullPlan> PlanDeploy(Device& device, const Reference& reference, ImageSource& source,

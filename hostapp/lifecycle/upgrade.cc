@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/lifecycle/upgrade.h"
 
-#include <algorithm>
-
 #include "hostapp/base/strings.h"
-#include "ostree-integration/deploy/kargs.h"
 
 namespace hostapp {
 namespace {
@@ -19,20 +16,6 @@ Result<Deployment> DefaultDeployment(const Device& device, const bootsel::Ledger
 bool IsThere(const Digest& digest, const Deployment& current, const bootsel::Ledger& ledger) {
   const bool waits = ledger.trial.serial != bootsel::kNoSerial && ledger.trial.manifest == LedgerManifest(digest);
   return waits || digest == current.manifest_digest;
-}
-
-// What `deploy --karg` added to the image's own arguments: they are the device's, and the next release gets them too.
-Result<std::vector<std::string>> ArgumentsOfTheDevice(const Device& device, const Deployment& current, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
-  ASSIGN_OR_RETURN(const std::vector<std::string> image, ImageKernelArguments(store, current.commit));
-  const std::vector<std::string>& all = current.kernel_arguments;
-  const bool begins_with_them = image.size() <= all.size() && std::equal(image.begin(), image.end(), all.begin());
-  if (!begins_with_them) {
-    return Error(Errc::kCorrupt, StrCat("deployment ", current.serial,
-                                        ": its kernel arguments do not begin with its image's; deploy the new release "
-                                        "with: hostapp deploy, and the arguments that the device needs"));
-  }
-  return std::vector<std::string>(all.begin() + static_cast<std::ptrdiff_t>(image.size()), all.end());
 }
 
 }  // namespace
@@ -53,9 +36,7 @@ Result<UpgradeReport> Upgrade(Device& device, const UpgradeOptions& options, OpC
   }
   report.changed = true;
   if (options.mode == UpgradeOptions::Mode::kCheckOnly) return report;
-  DeployOptions deploy;
-  ASSIGN_OR_RETURN(deploy.kernel_arguments, ArgumentsOfTheDevice(device, current, ctx));
-  ASSIGN_OR_RETURN(report.deploy, DeployResolved(device, reference, image, *source, deploy, ctx));
+  ASSIGN_OR_RETURN(report.deploy, DeployResolved(device, reference, image, *source, {}, ctx));
   return report;
 }
 

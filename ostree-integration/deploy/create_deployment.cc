@@ -21,6 +21,11 @@ Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const 
   return ReplaceFile(dir.get(), "deployment.json", AsBytes(DeploymentJson(deployment)), 0644, ctx.sys);
 }
 
+std::vector<std::string> Joined(std::vector<std::string> first, const std::vector<std::string>& then) {
+  first.insert(first.end(), then.begin(), then.end());
+  return first;
+}
+
 }  // namespace
 
 Result<DeploymentSerial> NextSerial(const Sysroot& sysroot) {
@@ -44,7 +49,8 @@ Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroo
                               .manifest_digest = wanted.manifest_digest,
                               .commit = wanted.commit,
                               .version = wanted.version,
-                              .kernel_arguments = wanted.kernel_arguments,
+                              .kernel_arguments = Joined(wanted.image_arguments, wanted.device_arguments),
+                              .device_kernel_arguments = wanted.device_arguments,
                               .boot_set = wanted.boot_set.digest(),
                               .kernel_version = wanted.boot_set.kernel_version,
                               .created = ctx.clock.UnixSeconds()};

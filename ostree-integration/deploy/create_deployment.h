@@ -12,7 +12,8 @@ struct NewDeployment {
   Digest manifest_digest;
   std::string commit;
   std::optional<std::string> version;
-  std::vector<std::string> kernel_arguments;
+  std::vector<std::string> image_arguments;
+  std::vector<std::string> device_arguments;
   BootSet boot_set;
 };
 

@@ -38,6 +38,10 @@ Result<std::vector<std::string>> ParseArguments(const JsonCursor& json) {
   return out;
 }
 
+bool EndsWith(const std::vector<std::string>& all, const std::vector<std::string>& last) {
+  return last.size() <= all.size() && std::equal(last.rbegin(), last.rend(), all.rbegin());
+}
+
 Result<Digest> DigestAt(const JsonCursor& json, std::string_view key) {
   ASSIGN_OR_RETURN(const std::string text, json.StringAt(key));
   return Digest::Parse(text).While(json.path(), ".", key);
@@ -82,6 +86,7 @@ std::string DeploymentJson(const Deployment& d) {
       {"boot_set", d.boot_set.Hex()},
       {"commit", d.commit},
       {"created", FormatTime(d.created)},
+      {"device_kernel_arguments", ArgumentsJson(d.device_kernel_arguments)},
       {"kernel_arguments", ArgumentsJson(d.kernel_arguments)},
       {"kernel_version", d.kernel_version},
       {"manifest_digest", d.manifest_digest.ToString()},
@@ -113,6 +118,12 @@ Result<Deployment> ParseDeployment(std::string_view text) {
   ASSIGN_OR_RETURN(d.created, TimeAt(top, "created"));
   ASSIGN_OR_RETURN(const JsonCursor arguments, top.Member("kernel_arguments"));
   ASSIGN_OR_RETURN(d.kernel_arguments, ParseArguments(arguments));
+  ASSIGN_OR_RETURN(const std::optional<JsonCursor> device, top.OptionalMember("device_kernel_arguments"));
+  if (!device) return d;
+  ASSIGN_OR_RETURN(d.device_kernel_arguments, ParseArguments(*device));
+  if (!EndsWith(d.kernel_arguments, d.device_kernel_arguments)) {
+    return device->Wrong("are not the last of kernel_arguments");
+  }
   return d;
 }
 

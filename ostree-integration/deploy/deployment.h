@@ -26,10 +26,11 @@ struct Deployment {
   DeploymentSerial serial = 0;
   std::string reference;  // where `upgrade` looks
   Digest manifest_digest;
-  std::string commit;                  // of the merged tree, in the store
-  std::optional<std::string> version;  // the image's label
-  std::vector<std::string> kernel_arguments;
-  HashValue boot_set;  // in JSON its hexadecimal digits: the folder's name on /boot
+  std::string commit;                                // of the merged tree, in the store
+  std::optional<std::string> version;                // the image's label
+  std::vector<std::string> kernel_arguments;         // the image's, then the device's
+  std::vector<std::string> device_kernel_arguments;  // the last of them: carried to every later deployment
+  HashValue boot_set;                                // in JSON its hexadecimal digits: the folder's name on /boot
   std::string kernel_version;
   int64_t created = 0;  // Unix seconds, the device's clock
 

@@ -273,6 +273,34 @@ class Life(unittest.TestCase):
             self.assertIn("console=ttyS0", file.read())
         self.assertEqual(self.json("status")["trial"]["tries_left"], 1)
 
+    def test_kargs_belong_to_the_device_and_are_carried_on(self):
+        self.assertEqual(self.error("kargs", status=3)["code"], "not-found")
+        self.device_with(1)
+        self.json("kargs", "--append", "console=ttyS0", "--append", "debug")
+        self.assertEqual(self.json("status")["trial"]["serial"], 2)
+        self.json("mark-good")
+        shown = self.json("kargs")
+        self.assertEqual((shown["serial"], shown["device"]), (2, ["console=ttyS0", "debug"]))
+        self.pack(2)
+        self.assertTrue(self.json("upgrade")["changed"])
+        self.json("mark-good")
+        self.assertEqual(self.json("kargs")["device"], ["console=ttyS0", "debug"])
+        self.json("kargs", "--delete", "debug", "--append", "panic=3")
+        self.json("mark-good")
+        self.assertEqual(self.json("kargs")["device"], ["console=ttyS0", "panic=3"])
+        self.assertEqual(self.error("kargs", "--delete", "debug", status=3)["code"], "not-found")
+        self.assertEqual(self.error("kargs", "--append", "a b", status=2)["code"], "invalid")
+        self.assertEqual(self.error("kargs", "--reboot", status=2)["code"], "invalid")
+
+    def test_log_tells_what_happened(self):
+        self.device_with(1)
+        self.pack(2)
+        self.json("upgrade")
+        self.json("mark-failed", "--reason", "no answer")
+        told = [(t["event"], t["serial"], t["cause"], t["text"]) for t in self.json("log")["transitions"]]
+        self.assertEqual(told, [("default", 1, None, None), ("on-trial", 2, None, None),
+                                ("failed", 2, "marked-failed", "no answer")])
+
     def test_reconcile_converges(self):
         self.device_with(1)
         self.assertEqual(self.json("reconcile"), {"settled": [], "try_given_back": None})

@@ -18,7 +18,7 @@ struct Words {
   CommonFlags common;
   std::string sysroot, boot;
   std::string reference, serial, dir, reason, tries = "3", root = "checkout", to, trust_key, policy;
-  std::vector<std::string> kernel_arguments;
+  std::vector<std::string> kernel_arguments, removed_arguments;
   bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false;
 };
 
@@ -51,6 +51,9 @@ class Grammar {
   void AddKeepVerbs();
   void AddLookVerbs();
   void AddHealthVerbs();
+  void AddKargsVerb();
+  static void AddRepeated(CLI::App* verb, const std::string& flag, std::vector<std::string>& values,
+                          const std::string& description);
   // With one serial number as its argument.
   template <typename VerbType>
   void AddSerialVerb(const std::string& name, const std::string& description);
@@ -70,6 +73,7 @@ Grammar::Grammar() {
   AddGlobalFlags();
   AddImageVerbs();
   AddLedgerVerbs();
+  AddKargsVerb();
   AddKeepVerbs();
   AddLookVerbs();
   AddHealthVerbs();
@@ -92,6 +96,35 @@ void Grammar::AddGlobalFlags() {
       ->type_name("KIND");
   app_.add_flag("--quiet", words_.common.quiet, "Only errors, warnings and what was asked for");
   app_.add_flag("--verbose", words_.common.verbose, "Also what is decided, and why");
+}
+
+void Grammar::AddRepeated(CLI::App* verb, const std::string& flag, std::vector<std::string>& values,
+                          const std::string& description) {
+  verb->add_option(flag, values, description)
+      ->type_name("K")
+      ->type_size(1)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void Grammar::AddKargsVerb() {
+  CLI::App* kargs =
+      Add(&app_, "kargs", "The kernel arguments; with --append or --delete: change the device's",
+          [](const Words& words) -> Result<Verb> {
+            KargsVerb verb{.edit = {.append = words.kernel_arguments, .remove = words.removed_arguments},
+                           .restart = RestartIf(words.reboot)};
+            ASSIGN_OR_RETURN(const uint64_t tries, NumberArgument("--tries", words.tries, 1, bootsel::kMaxTries));
+            verb.tries = static_cast<int>(tries);
+            if (words.reboot && verb.edit.append.empty() && verb.edit.remove.empty()) {
+              return Error(Errc::kInvalid, "--reboot needs --append or --delete");
+            }
+            return Verb(std::move(verb));
+          });
+  AddRepeated(kargs, "--append", words_.kernel_arguments, "Add one, in a new deployment on trial; may be repeated");
+  AddRepeated(kargs, "--delete", words_.removed_arguments, "Take one away, as it stands; may be repeated");
+  kargs->add_option("--tries", words_.tries, "Boots that it may need to prove itself, 1 to 9 (3)")->type_name("N");
+  kargs->add_flag("--reboot", words_.reboot, "Restart into it");
 }
 
 void Grammar::AddImageVerbs() {
@@ -130,12 +163,8 @@ void Grammar::AddImageVerbs() {
       });
   deploy->add_option("reference", words_.reference, "as for pull")->required()->type_name("REF");
   deploy->add_option("--tries", words_.tries, "Boots that it may need to prove itself, 1 to 9 (3)")->type_name("N");
-  deploy->add_option("--karg", words_.kernel_arguments, "A kernel argument, after the image's own; may be repeated")
-      ->type_name("K")
-      ->type_size(1)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  AddRepeated(deploy, "--karg", words_.kernel_arguments,
+              "A kernel argument of the device, after the image's own; may be repeated; later releases get it too");
   deploy->add_option("--root", words_.root, "How the tree is kept: checkout")->type_name("KIND");
   deploy->add_flag("--dry-run", words_.dry_run, "Only say what would be fetched and written");
   deploy->add_flag("--reboot", words_.reboot, "Restart into it");

@@ -10,6 +10,7 @@
 #include "hostapp/lifecycle/check_device.h"
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/keep.h"
+#include "hostapp/lifecycle/kernel_arguments.h"
 #include "hostapp/lifecycle/upgrade.h"
 #include "tools/cli/options.h"
 
@@ -69,12 +70,17 @@ struct UnmountVerb {
   std::string dir;
 };
 struct LogVerb {};
+struct KargsVerb {
+  ArgumentsEdit edit;  // empty: only shown
+  int tries = kDefaultTries;
+  Restart restart = Restart::kNo;
+};
 struct HealthRunVerb {};
 struct HealthProveVerb {};
 
 using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
                           MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
-                          MountVerb, UnmountVerb, LogVerb, HealthRunVerb, HealthProveVerb>;
+                          MountVerb, UnmountVerb, LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb>;
 
 // Where the device's tree is; neither: the running device's.
 struct Target {

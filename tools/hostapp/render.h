@@ -7,6 +7,7 @@
 #include "hostapp/lifecycle/etc_diff.h"
 #include "hostapp/lifecycle/health.h"
 #include "hostapp/lifecycle/keep.h"
+#include "hostapp/lifecycle/kernel_arguments.h"
 #include "hostapp/lifecycle/reconcile.h"
 #include "hostapp/lifecycle/rollback.h"
 #include "hostapp/lifecycle/status.h"
@@ -18,6 +19,7 @@ namespace hostapp::cli {
 
 Outcome RenderStatus(const StatusReport& report);
 
+Outcome RenderKernelArguments(const KernelArguments& arguments);
 Outcome RenderPull(const PulledImage& image, bool was_in_store, double seconds);
 Outcome RenderDeploy(const DeployReport& report, int tries);
 // What a dry run would have done.

@@ -41,6 +41,18 @@ Json::Object DeployDocument(const DeployReport& report) {
 
 }  // namespace
 
+Outcome RenderKernelArguments(const KernelArguments& arguments) {
+  const auto list = [](const std::vector<std::string>& all) {
+    Json::Array out;
+    for (const std::string& argument : all) out.emplace_back(argument);
+    return out;
+  };
+  return {.document =
+              Json::Object{
+                  {"serial", arguments.serial}, {"image", list(arguments.image)}, {"device", list(arguments.device)}},
+          .text = StrCat("image:  ", Join(arguments.image, " "), "\ndevice: ", Join(arguments.device, " "), "\n")};
+}
+
 Outcome RenderPull(const PulledImage& image, bool was_in_store, double seconds) {
   Json::Array dropped;
   for (const DroppedPath& path : image.import.dropped) {

@@ -63,6 +63,16 @@ Result<Done> Run(const DeployVerb& verb, const Target& target, OpContext& ctx) {
   return AfterDeploy(RenderDeploy(report, verb.options.tries), verb.restart);
 }
 
+Result<Done> Run(const KargsVerb& verb, const Target& target, OpContext& ctx) {
+  ASSIGN_OR_RETURN(Device device, OpenTarget(target, ctx));
+  TRY(CheckMayRestart(verb.restart, device));
+  ASSIGN_OR_RETURN(const KernelArguments current, GetKernelArguments(device));
+  if (verb.edit.append.empty() && verb.edit.remove.empty()) return Done{RenderKernelArguments(current)};
+  ASSIGN_OR_RETURN(const std::vector<std::string> edited, EditedArguments(current, verb.edit));
+  ASSIGN_OR_RETURN(const DeployReport report, DeployWithArguments(device, edited, verb.tries, ctx));
+  return AfterDeploy(RenderDeploy(report, verb.tries), verb.restart);
+}
+
 Result<Done> Run(const UpgradeVerb& verb, const Target& target, OpContext& ctx) {
   ASSIGN_OR_RETURN(Device device, OpenTarget(target, ctx));
   TRY(CheckMayRestart(verb.restart, device));

@@ -23,16 +23,17 @@ _hostapp() {
     --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar plain json none' -- "$current"); return ;;
     --root) mapfile -t COMPREPLY < <(compgen -W 'checkout' -- "$current"); return ;;
     --to) mapfile -t COMPREPLY < <(compgen -W "$(_hostapp_serials "${where[@]}")" -- "$current"); return ;;
-    --tries | --karg | --reason) return ;;
+    --tries | --karg | --append | --delete | --reason) return ;;
   esac
   local global='--sysroot --boot --json --progress --quiet --verbose --help --version'
   case $verb in
-    '') words="init pull deploy upgrade status rollback mark-good mark-failed reconcile pin unpin remove gc fsck etc mount unmount log health $global" ;;
+    '') words="init pull deploy upgrade status rollback mark-good mark-failed reconcile pin unpin remove gc fsck etc mount unmount log kargs health $global" ;;
     deploy) words='--tries --karg --root --dry-run --reboot' ;;
     upgrade) words='--check --reboot --retry' ;;
     rollback) words='--to --reboot' ;;
     mark-failed) words='--reason' ;;
     reconcile) words='--shutdown' ;;
+    kargs) words='--append --delete --tries --reboot' ;;
     gc) words='--dry-run' ;;
     fsck) words='--repair' ;;
     health) [ -n "$second" ] || words='run prove' ;;

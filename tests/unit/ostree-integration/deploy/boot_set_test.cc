@@ -249,7 +249,7 @@ struct CreatedTest : BootSetTest {
                                .manifest_digest = Digest::Of({}),
                                .commit = commit,
                                .version = "1",
-                               .kernel_arguments = {"quiet"},
+                               .image_arguments = {"quiet"},
                                .boot_set = set};
     return CreateDeployment(sysroot.LockStore(), sysroot.Open(), store, wanted, ctx);
   }
