@@ -30,9 +30,9 @@ Result<LoaderConfig> ParseLoaderConfig(std::string_view json) {
   return config;
 }
 
-Result<LoaderConfig> ReadLoaderConfig(const Sysroot& sysroot) {
-  if (!Exists(sysroot.hostapp(), kLoaderConfigName)) return LoaderConfig{};
-  ASSIGN_OR_RETURN(const std::string json, ReadFile(sysroot.hostapp(), kLoaderConfigName, kMaxConfigBytes));
+Result<LoaderConfig> ReadLoaderConfig(int hostapp_dir) {
+  if (!Exists(hostapp_dir, kLoaderConfigName)) return LoaderConfig{};
+  ASSIGN_OR_RETURN(const std::string json, ReadFile(hostapp_dir, kLoaderConfigName, kMaxConfigBytes));
   return ParseLoaderConfig(json);
 }
 
@@ -41,7 +41,7 @@ Status WriteLoaderConfig(const Sysroot& sysroot, const LoaderConfig& config, OpC
 }
 
 Result<std::unique_ptr<Loader>> OpenLoader(const Sysroot& sysroot) {
-  ASSIGN_OR_RETURN(const LoaderConfig config, ReadLoaderConfig(sysroot));
+  ASSIGN_OR_RETURN(const LoaderConfig config, ReadLoaderConfig(sysroot.hostapp()));
   return MakeLoader(config.kind, sysroot.boot());
 }
 

@@ -25,7 +25,7 @@ std::string LoaderConfigJson(const LoaderConfig& config);
 Result<LoaderConfig> ParseLoaderConfig(std::string_view json);
 
 // Without the file: no loader, the kernel comes from outside.
-Result<LoaderConfig> ReadLoaderConfig(const Sysroot& sysroot);
+Result<LoaderConfig> ReadLoaderConfig(int hostapp_dir);
 // Durable.
 Status WriteLoaderConfig(const Sysroot& sysroot, const LoaderConfig& config, OpContext& ctx);
 

@@ -6,12 +6,14 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/open_loader.h"
 
 namespace hostapp {
 namespace {
 
 constexpr mode_t kPrivate = 0700;
 constexpr mode_t kPublic = 0755;
+constexpr const char* kBootMountPath = "/run/hostapp/boot-fs";
 
 bool IsOtherFilesystem(const char* path, const char* than) {
   struct stat info {};
@@ -26,13 +28,21 @@ Status MakeSyncedDirs(int dir, std::string_view path, mode_t mode, OpContext& ct
 
 }  // namespace
 
-Result<SysrootPaths> FindBootedPaths() {
+Result<SysrootPaths> FindBootedPaths(BootNeed need) {
   if (!Exists(AT_FDCWD, "/sysroot/hostapp")) {
     return Error(Errc::kNotFound,
                  "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
   }
+  SysrootPaths paths{.root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath};
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
-  return SysrootPaths{.root = "/sysroot", .boot = own_boot ? "/boot" : "/sysroot/boot", .boot_record = kBootRecordPath};
+  paths.boot = own_boot ? "/boot" : "/sysroot/boot";
+  if (need == BootNeed::kNothing) return paths;
+  const UniqueFd hostapp(::open("/sysroot/hostapp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSIGN_OR_RETURN(const LoaderConfig loader, ReadLoaderConfig(hostapp.get()));
+  if (!loader.boot) return paths;
+  ASSIGN_OR_RETURN(paths.boot_mount, BootMount::Open(*loader.boot, kBootMountPath));
+  paths.boot = paths.boot_mount->path();
+  return paths;
 }
 
 Result<Sysroot> Sysroot::Open(const SysrootPaths& paths, OpContext& ctx) {

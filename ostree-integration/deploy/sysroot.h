@@ -9,12 +9,14 @@
 //   hostapp/{store,ledger}.lock     held by whoever changes the store, the ledger
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "hostapp/base/file_lock.h"
 #include "hostapp/base/op_context.h"
 #include "hostapp/base/result.h"
 #include "hostapp/base/unique_fd.h"
+#include "ostree-integration/deploy/boot_mount.h"
 
 namespace hostapp {
 
@@ -28,14 +30,18 @@ inline constexpr const char* kBootRecordPath = "/run/hostapp/boot";
 
 // Where a sysroot is. On a booted device: FindBootedPaths().
 struct SysrootPaths {
-  std::string root;         // the physical root file system
-  std::string boot;         // the file system that holds boot sets; may be a folder of `root`
-  std::string boot_record;  // what the helper wrote at this boot; empty: not the running system
+  std::string root;                             // the physical root file system
+  std::string boot;                             // the file system that holds boot sets; may be a folder of `root`
+  std::shared_ptr<const BootMount> boot_mount;  // keeps `boot` mounted, where it is not anyway
+  std::string boot_record;                      // what the helper wrote at this boot; empty: not the running system
 };
 
-// The running device's: /sysroot, and /boot where that is a file system of its own, else /sysroot/boot. kNotFound off
-// the device.
-Result<SysrootPaths> FindBootedPaths();
+// Whether a boot file system of its own, as loader.json names it, is mounted while the paths are held.
+enum class BootNeed { kNothing, kBoot };
+
+// The running device's: /sysroot, and the boot file system that loader.json names; without one /boot where that is a
+// file system of its own, else /sysroot/boot. kNotFound off the device, or without the partition that is named.
+Result<SysrootPaths> FindBootedPaths(BootNeed need);
 
 class Sysroot {
  public:

@@ -18,6 +18,7 @@ LIBRARIES = {
     r"^curl/": {"hostapp/registry"},
     r"^archive(_entry)?\.h$": {"hostapp/layer"},
     r"^(zlib|zstd)\.h$": {"hostapp/layer", "ostree-integration/store"},
+    r"^blkid/": {"ostree-integration/deploy"},
     r"^ostree": {"ostree-integration/store"},
     r"^(glib|gio)": {"ostree-integration/glib", "ostree-integration/store"},
     r"^CLI/": {"tools/hostapp", "tools/hostapp-image", "tools/cli"},

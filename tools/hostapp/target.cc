@@ -19,23 +19,31 @@ bool IsSameFolder(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Result<SysrootPaths> PathsOf(const Target& target) {
+Result<SysrootPaths> PathsOf(const Target& target, BootNeed need) {
   if (target.sysroot && target.sysroot->empty()) return Error(Errc::kInvalid, "--sysroot: the name is empty");
   if (target.boot && target.boot->empty()) return Error(Errc::kInvalid, "--boot: the name is empty");
-  Result<SysrootPaths> booted = FindBootedPaths();
+  Result<SysrootPaths> booted = FindBootedPaths(target.boot ? BootNeed::kNothing : need);
   SysrootPaths paths;
   if (!target.sysroot || (booted.ok() && IsSameFolder(*target.sysroot, booted->root))) {
-    if (!booted.ok()) return Error(Errc::kInvalid, booted.error().message());
+    const bool off_the_device = !booted.ok() && booted.error().code() == Errc::kNotFound && need == BootNeed::kNothing;
+    if (off_the_device) return Error(Errc::kInvalid, booted.error().message());
+    TRY(booted);
     paths = std::move(booted).value();
   } else {
-    paths = {.root = *target.sysroot, .boot = *target.sysroot + "/boot", .boot_record = {}};
+    paths = {.root = *target.sysroot, .boot = *target.sysroot + "/boot", .boot_mount = {}, .boot_record = {}};
   }
   if (target.boot) paths.boot = *target.boot;
   return paths;
 }
 
-Result<Device> OpenTarget(const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target));
+Result<Device> OpenTarget(const Target& target, Use use, OpContext& ctx) {
+  // Whether there is a device at all, before anything is mounted.
+  ASSIGN_OR_RETURN(SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
+  if (use == Use::kLook || paths.boot_record.empty()) return OpenDevice(paths, ctx);
+  Result<SysrootPaths> mounted = PathsOf(target, BootNeed::kBoot);
+  if (mounted.ok()) return OpenDevice(*mounted, ctx);
+  if (use == Use::kAll) return mounted.error();
+  ctx.log.Warning(StrCat(mounted.error().message(), "; the boot loader cannot be told what is decided now"));
   return OpenDevice(paths, ctx);
 }
 

@@ -13,7 +13,7 @@ Result<Done> Run(const HealthRunVerb& /*verb*/, const Target& /*target*/, OpCont
 }
 
 Result<Done> Run(const HealthProveVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLedger, ctx));
   ASSIGN_OR_RETURN(const ProofReport report, ProveRunning(device, {}, ctx));
   const bool failed = report.verdict == ProofReport::Verdict::kFailed;
   return Done{RenderProof(report), failed ? After::kForcedRestart : After::kNothing};

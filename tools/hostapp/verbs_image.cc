@@ -35,7 +35,7 @@ Done AfterDeploy(Outcome outcome, Restart restart) {
 }  // namespace
 
 Result<Done> Run(const PullVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   ASSIGN_OR_RETURN(const Reference reference, Anchored(verb.reference));
   const auto start = ctx.clock.Monotonic();
   ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(reference, {}, ctx));
@@ -50,7 +50,7 @@ Result<Done> Run(const PullVerb& verb, const Target& target, OpContext& ctx) {
 }
 
 Result<Done> Run(const DeployVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(Device device, OpenTarget(target, Use::kAll, ctx));
   TRY(CheckMayRestart(verb.restart, device));
   ASSIGN_OR_RETURN(const Reference reference, Anchored(verb.reference));
   ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(reference, {}, ctx));
@@ -64,17 +64,18 @@ Result<Done> Run(const DeployVerb& verb, const Target& target, OpContext& ctx) {
 }
 
 Result<Done> Run(const KargsVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(Device device, OpenTarget(target, ctx));
+  const bool edits = !verb.edit.append.empty() || !verb.edit.remove.empty();
+  ASSIGN_OR_RETURN(Device device, OpenTarget(target, edits ? Use::kAll : Use::kLook, ctx));
   TRY(CheckMayRestart(verb.restart, device));
   ASSIGN_OR_RETURN(const KernelArguments current, GetKernelArguments(device));
-  if (verb.edit.append.empty() && verb.edit.remove.empty()) return Done{RenderKernelArguments(current)};
+  if (!edits) return Done{RenderKernelArguments(current)};
   ASSIGN_OR_RETURN(const std::vector<std::string> edited, EditedArguments(current, verb.edit));
   ASSIGN_OR_RETURN(const DeployReport report, DeployWithArguments(device, edited, verb.tries, ctx));
   return AfterDeploy(RenderDeploy(report, verb.tries), verb.restart);
 }
 
 Result<Done> Run(const UpgradeVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(Device device, OpenTarget(target, Use::kAll, ctx));
   TRY(CheckMayRestart(verb.restart, device));
   const auto start = ctx.clock.Monotonic();
   ASSIGN_OR_RETURN(const UpgradeReport report, Upgrade(device, verb.options, ctx));

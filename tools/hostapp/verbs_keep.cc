@@ -8,32 +8,32 @@
 namespace hostapp::cli {
 
 Result<Done> Run(const PinVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   TRY(Pin(device, verb.serial, ctx));
   return Done{RenderSerial(verb.serial, StrCat("deployment ", verb.serial, " is pinned"))};
 }
 
 Result<Done> Run(const UnpinVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   TRY(Unpin(device, verb.serial, ctx));
   return Done{RenderSerial(verb.serial, StrCat("deployment ", verb.serial, " is not pinned"))};
 }
 
 Result<Done> Run(const RemoveVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kAll, ctx));
   TRY(Remove(device, verb.serial, ctx));
   return Done{RenderSerial(verb.serial,
                            StrCat("deployment ", verb.serial, " is removed; its space comes back with: hostapp gc"))};
 }
 
 Result<Done> Run(const GcVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kAll, ctx));
   ASSIGN_OR_RETURN(const GarbageReport report, CollectGarbage(device, verb.mode, ctx));
   return Done{RenderGarbage(report, verb.mode)};
 }
 
 Result<Done> Run(const FsckVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kAll, ctx));
   ASSIGN_OR_RETURN(const DeviceReport report, CheckDevice(device, verb.mode, {}, ctx));
   return Done{RenderCheck(report)};
 }

@@ -10,33 +10,33 @@
 namespace hostapp::cli {
 
 Result<Done> Run(const InitVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target));
+  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
   TRY(InitSysroot(paths, ctx));
   return Done{{.document = Json::Object{{"sysroot", paths.root}, {"boot", paths.boot}},
                .text = StrCat(Escape(paths.root), " is ready for: hostapp deploy REFERENCE\n")}};
 }
 
 Result<Done> Run(const RollbackVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLedger, ctx));
   TRY(CheckMayRestart(verb.restart, device));
   ASSIGN_OR_RETURN(const RollbackReport report, Rollback(device, verb.to, ctx));
   return Done{RenderRollback(report), verb.restart == Restart::kYes ? After::kRestart : After::kNothing};
 }
 
 Result<Done> Run(const MarkGoodVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLedger, ctx));
   ASSIGN_OR_RETURN(const DeploymentSerial serial, MarkGood(device, ctx));
   return Done{RenderSerial(serial, StrCat("deployment ", serial, " is good and the default"))};
 }
 
 Result<Done> Run(const MarkFailedVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLedger, ctx));
   ASSIGN_OR_RETURN(const DeploymentSerial serial, MarkFailed(device, bootsel::Cause::kMarkedFailed, verb.reason, ctx));
   return Done{RenderSerial(serial, StrCat("deployment ", serial, " has failed; the default boots next"))};
 }
 
 Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLedger, ctx));
   if (verb.when == ReconcileVerb::When::kShutdown) {
     ASSIGN_OR_RETURN(const bool given, GiveTryBackAtShutdown(device, ctx));
     return Done{RenderGiveBack(given)};

@@ -22,26 +22,26 @@ Result<DeploymentSerial> WhichEtc(const Device& device, std::optional<Deployment
 }  // namespace
 
 Result<Done> Run(const StatusVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   ASSIGN_OR_RETURN(const StatusReport report, GetStatus(device, ctx));
   return Done{RenderStatus(report)};
 }
 
 Result<Done> Run(const LogVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   ASSIGN_OR_RETURN(const History history, ReadHistory(device.sysroot));
   return Done{RenderLog(history)};
 }
 
 Result<Done> Run(const EtcDiffVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   ASSIGN_OR_RETURN(const DeploymentSerial serial, WhichEtc(device, verb.serial));
   ASSIGN_OR_RETURN(const std::vector<EtcChange> changes, EtcDiff(device, serial, ctx));
   return Done{RenderEtcDiff(serial, changes)};
 }
 
 Result<Done> Run(const MountVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
   TRY(MountDeployment(device, verb.serial, verb.dir, ctx));
   return Done{{.document = Json::Object{{"serial", verb.serial}, {"dir", verb.dir}},
                .text = StrCat("deployment ", verb.serial, " is mounted on ", Escape(verb.dir), "\n")}};
