@@ -208,6 +208,12 @@ Status RemoveFile(int dir, std::string_view name, Syscalls& sys) {
 }
 
 Status RemoveTree(int dir, std::string_view name, Syscalls& sys) {
+  if (dir == AT_FDCWD) {  // which has no descriptor to ask for its file system; a path's is that of the folder it is in
+    const size_t slash = name.rfind('/');
+    const std::string_view parent = slash == 0 ? "/" : slash == std::string_view::npos ? "." : name.substr(0, slash);
+    ASSIGN_OR_RETURN(const UniqueFd fd, OpenDir(AT_FDCWD, parent, sys));
+    return RemoveTree(fd.get(), slash == std::string_view::npos ? name : name.substr(slash + 1), sys);
+  }
   ASSIGN_OR_RETURN(const dev_t device, DeviceOf(dir));
   return RemoveBelow(dir, name, device, sys);
 }

@@ -64,7 +64,8 @@ Status RenameNoReplace(int old_dir, std::string_view old_name, int new_dir, std:
 // Removes a file; ok when there is none. Durable after SyncDir().
 Status RemoveFile(int dir, std::string_view name, Syscalls& sys);
 // Removes a file or a folder with everything below it, never leaving the file system it is on: a mount point below it
-// is kBusy. Ok when there is none. A crash leaves a part of it. Durable after SyncDir().
+// is kBusy. Ok when there is none. A crash leaves a part of it. Durable after SyncDir(). `dir` may be AT_FDCWD, with a
+// path that does not end in a slash.
 Status RemoveTree(int dir, std::string_view name, Syscalls& sys);
 
 struct FreeSpace {

@@ -12,9 +12,8 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 contains() { grep -qF -- "$2" <<<"$1" || fail "expected '$2' in: $1"; }
 
 # A script that stands where tools/quickstart does: the same variables, the same parts, the same traps.
-run_story() {
-  mkdir -p "$scratch/work/log"
-  cat - >"$scratch/story.sh" <<EOF
+story() {
+  cat - <<EOF
 set -euo pipefail
 top=$TOP here=$TOP/tools work=$scratch/work logs=$scratch/work/log cache=$scratch/work/cache registry_port=1
 . "$TOP/tools/quickstart.d/common.sh"
@@ -25,6 +24,11 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 $1
 EOF
+}
+
+run_story() {
+  mkdir -p "$scratch/work/log"
+  story "$1" >"$scratch/story.sh"
   bash "$scratch/story.sh"
 }
 
@@ -37,6 +41,18 @@ test_a_step_that_fails_ends_the_story_with_the_end_of_its_output() {
   contains "$output" 'breaking it: exit status 1'
   contains "$output" '| first'
   ! grep -q -e second -e after <<<"$output" || fail "it went on: $output"
+}
+
+# The first run has no times of an earlier one; on a terminal, that once ended it.
+test_a_step_on_a_terminal_shows_its_clock_from_the_first_run_on() {
+  local output status=0
+  mkdir -p "$scratch/work/log"
+  story 'step "taking its time" sleep 0.6; echo after' >"$scratch/story.sh"
+  output=$(TERM=xterm script -qec "bash '$scratch/story.sh'" /dev/null </dev/null 2>&1) || status=$?
+  [ "$status" -eq 0 ] || fail "exit status $status: $output"
+  contains "$output" 'taking its time ['
+  contains "$output" '✓ taking its time'
+  contains "$output" after
 }
 
 test_an_expectation_that_fails_names_the_claim_and_shows_the_document() {
@@ -113,6 +129,30 @@ test_a_changed_device_package_makes_other_releases_of_the_same_base() {
   [ "$(sed -n 1p <<<"$keys")" = "$(sed -n 4p <<<"$keys")" ] || fail "the base differs: $keys"
   [ "$(sed -n 2p <<<"$keys")" != "$(sed -n 5p <<<"$keys")" ] || fail "the releases are the same: $keys"
   [ "$(sed -n 3p <<<"$keys")" = libc6,libzstd1 ] || fail "what it depends on: $keys"
+}
+
+test_without_root_and_without_sudo_it_says_what_to_do() {
+  local status=0 output tool
+  mkdir "$scratch/bin"
+  for tool in bash env dirname; do ln -s "$(command -v $tool)" "$scratch/bin/"; done
+  printf '#!/bin/sh\necho 1000\n' >"$scratch/bin/id"
+  chmod 755 "$scratch/bin/id"
+  output=$(PATH=$scratch/bin "$TOP/tools/quickstart" --no-boot 2>&1) || status=$?
+  [ "$status" -eq 1 ] || fail "exit status $status: $output"
+  contains "$output" 'run this as root, or install sudo'
+}
+
+test_an_interrupt_waits_until_what_ran_has_ended() {
+  local story ended
+  mkfifo "$scratch/started"
+  run_story 'echo $$ >"$work/pid"
+    careful() { trap "sleep 0.5; echo cleaned >$work/cleaned; exit 1" TERM; echo >"$work/../started"; sleep 300 & wait; }
+    step "taking care" careful' </dev/null >/dev/null 2>&1 &
+  story=$!
+  read -r ended <"$scratch/started"
+  kill -TERM "$(cat "$scratch/work/pid")"
+  wait "$story" || true
+  [ -s "$scratch/work/cleaned" ] || fail 'it was left before its step had cleaned up'
 }
 
 test_an_unknown_argument_is_a_usage_error() {

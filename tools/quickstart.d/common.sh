@@ -28,6 +28,7 @@ step() {
   local log
   log=$(printf '%s/%02d-%s.log' "$logs" "$steps" "$(tr -cs 'a-zA-Z0-9' '-' <<<"$text" | cut -c1-40 | sed 's/-$//')")
   [ "$terminal" = yes ] || printf '   %s …\n' "$text"
+  : >"$log" # there before the clock looks at it
   set -m # a process group, so that an interrupt ends all of it
   (
     set -e
@@ -54,7 +55,8 @@ step() {
 # 40%), or else the time it took the last time; a step that nothing is known of has a pointer that goes round.
 show_clock() {
   local text=$1 log=$2 begin=$3 i=0 last room before percent
-  before=$(awk -F '\t' -v text="$text" '$2 == text {print $1}' "$work/times.before" 2>/dev/null | tail -n 1)
+  before=''
+  [ ! -f "$work/times.before" ] || before=$(awk -F '\t' -v text="$text" '$2 == text {print $1}' "$work/times.before" | tail -n 1)
   while kill -0 "$step_pid" 2>/dev/null; do
     last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -dc '[:print:]\n' | { grep -v '^[[:space:]]*$' || true; } | tail -n 1)
     percent=''
@@ -84,29 +86,48 @@ bar() {
   printf '[%s]' "$line"
 }
 
-# Ends what was started, by its process id, whatever the reason that we leave.
+# Ends what was started, by its process id, whatever the reason that we leave. A second interrupt must not cut this short.
 tidy_up() {
   local status=$? pid
-  trap - EXIT INT TERM HUP
+  trap - EXIT
+  trap '' INT TERM HUP
   case $status in
     0) ;;
     130 | 143) printf '\nquickstart: interrupted\n' >&2 ;;
     *) [ -n "$said_why" ] || printf '\nquickstart: a command failed with exit status %s where none was expected to (bash -x tools/quickstart says which)\n' "$status" >&2 ;;
   esac
-  [ -z "$step_pid" ] || kill -TERM -- "-$step_pid" 2>/dev/null || true
-  for pid in "${service_pids[@]}"; do end_process "$pid"; done
+  [ -z "$step_pid" ] || end_process "-$step_pid" 180 # packages that are being installed are installed to their end
+  for pid in "${service_pids[@]}"; do end_process "$pid" 5; done
+  give_back
   return "$status"
 }
 
-# TERM, five seconds, KILL.
+# end_process PID SECONDS: TERM, that long, KILL. A process group where PID is negative.
 end_process() {
-  local pid=$1 i
-  kill -TERM "$pid" 2>/dev/null || return 0
-  for ((i = 0; i < 50; i++)); do
-    kill -0 "$pid" 2>/dev/null || return 0
+  local pid=$1 seconds=$2 i
+  kill -TERM -- "$pid" 2>/dev/null || return 0
+  for ((i = 0; i < seconds * 10; i++)); do
+    kill -0 -- "$pid" 2>/dev/null || return 0
+    [ "$i" -ne 20 ] || echo 'quickstart: waiting for what runs to come to an end' >&2
     sleep 0.1
   done
-  kill -KILL "$pid" 2>/dev/null || true
+  kill -KILL -- "$pid" 2>/dev/null || true
+}
+
+# Who called sudo, if anybody did: what they build must be theirs to build on, and theirs to read and take away.
+caller() { [ "${SUDO_UID:-0}" -ne 0 ] && echo "$SUDO_UID:${SUDO_GID:-$SUDO_UID}"; }
+
+# as_caller PROGRAM ARGUMENT…
+as_caller() {
+  caller >/dev/null || { "$@"; return; }
+  HOME=$(getent passwd "$SUDO_UID" | cut -d : -f 6) setpriv --reuid "$SUDO_UID" --regid "${SUDO_GID:-$SUDO_UID}" --clear-groups -- "$@"
+}
+
+# Hands over what needs no root: not the releases and not a device's disk in a folder, whose files belong to root as they should.
+give_back() {
+  caller >/dev/null || return 0
+  chown "$(caller)" "$top/build" "$work" 2>/dev/null || true
+  chown -R "$(caller)" "$logs" "$work/json" "$work/tools" "$device" 2>/dev/null || true
 }
 
 # wait_until SECONDS WHAT COMMAND…: asks the command until it says yes. The deadline is against the worst; nothing waits for it in

@@ -50,10 +50,28 @@ make_ssh_key() {
   [ -s "$device/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C device -f "$device/id_ed25519"
 }
 
+# How to reach the device, for our own ssh and for one that a person types. Every run makes another device: its key is not kept.
+write_ssh_config() {
+  cat >"$device/ssh_config" <<EOF
+Host device
+  HostName 127.0.0.1
+  Port $ssh_port
+  User root
+  IdentityFile "$device/id_ed25519"
+  IdentitiesOnly yes
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  LogLevel ERROR
+  ServerAliveInterval 5
+  ServerAliveCountMax 6
+EOF
+}
+
 # start_device: a machine of 2 CPUs and 1 GiB with our disk; its kernel is given from outside, as a network boot would.
 # The key that may log in reaches it as a systemd credential: no image carries one.
 start_device() {
   ssh_port=$(free_port) || die 'no free port on loopback for ssh to the device'
+  write_ssh_config
   : >"$device/serial.log"
   qemu-system-x86_64 -name hostapp-quickstart -machine pc -accel tcg -cpu qemu64 -smp 2 -m 1024 \
     -nodefaults -no-user-config -display none \
@@ -71,8 +89,7 @@ start_device() {
 
 # on_device COMMAND: its output; 255 where the device cannot be reached.
 on_device() {
-  ssh -q -F none -i "$device/id_ed25519" -p "$ssh_port" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-    -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=6 root@127.0.0.1 "$@" </dev/null
+  ssh -q -F "$device/ssh_config" -o BatchMode=yes -o ConnectTimeout=10 device "$@" </dev/null
 }
 
 # booted_since BOOT: the device answers in a boot other than that one.

@@ -31,8 +31,7 @@ recipe_hash() { sha256sum | cut -c1-16; }
 base_key() {
   {
     apt_sources
-    echo "$image_packages" "$update_candidates" "$added_package"
-    package_depends
+    echo "$image_packages" "$update_candidates" "$added_package" "${base_depends-$(package_depends)}"
     sed -n '/^make_base/,/^}/p' "$here/quickstart.d/releases.sh"
     cat "$here/quickstart.d/base-hook"
   } | recipe_hash
@@ -53,6 +52,16 @@ package_depends() {
   dpkg-deb -f "$device_deb" Pre-Depends Depends | sed 's/^[A-Za-z-]*: //;s/([^)]*)//g;s/|[^,]*//g' | tr ',' '\n' | tr -d ' ' | sed '/^$/d' | sort -u
 }
 
+# The same before there is a package, so that Debian can be bootstrapped beside the build: the libraries behind the -dev packages
+# that it is built with.
+expected_depends() {
+  "$here/install-build-deps" --list build | grep -e '-dev$' | xargs dpkg-query -W -f '${Depends}\n' | tr ',' '\n' | sed 's/^ *//;s/[ :(|].*//' |
+    grep '^lib' | grep -v -e '-dev$' -e '-bin$' | sort -u
+}
+
+# base_has_all BASE: whether what the device package depends on is in it.
+base_has_all() { [ -z "$(comm -13 <(dpkg-query --admindir="$1/root/var/lib/dpkg" -W -f '${Package}\n' | sort -u) <(package_depends))" ]; }
+
 # make_base DIR: bootstraps DIR/root and puts the packages of the later releases into DIR/debs.
 make_base() {
   local dir=$1 extra
@@ -62,7 +71,7 @@ make_base() {
   apt_sources >"$dir.new/sources.list"
   [ -s "$dir.new/sources.list" ] || { echo "this machine's apt has no source of Debian $suite"; return 1; }
   apt_options >"$dir.new/apt.conf"
-  extra=$(package_depends | paste -sd, -)
+  extra=$(paste -sd, - <<<"${base_depends-$(package_depends)}")
   SOURCE_DATE_EPOCH=$(date -d 'today 00:00 UTC' +%s) mmdebstrap --mode=root --variant=minbase --format=directory \
     --include="$image_packages${extra:+,$extra}" --aptopt="$dir.new/apt.conf" \
     --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \

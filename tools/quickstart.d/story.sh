@@ -11,7 +11,7 @@ tools=$work/tools/usr/bin                # the programs, out of the packages tha
 begin_run() {
   run_begin=$SECONDS
   [ ! -f "$work/times" ] || mv -f "$work/times" "$work/times.before"
-  rm -rf "$logs" "$work/boot-times" "$work/registry" "$work/layout" "$work/sysroot" "$work/json" "$device"
+  rm -rf "$logs" "$work/boot-times" "$work/registry" "$work/layout" "$work/sysroot" "$work/json" "$device" "$work"/app.*
   mkdir -p "$logs" "$work/json" "$device"
   [ "$fresh" = no ] || rm -rf "$cache"
   mkdir -p "$cache"
@@ -20,11 +20,13 @@ begin_run() {
 
 get_ready() {
   chapter 'Getting ready'
+  local groups=(quickstart)
+  [ "$mode" = no-boot ] || groups+=(device)
   if [ -n "$given_packages" ]; then
     packages=$given_packages
-    step 'Debian packages that this needs' "$here/install-build-deps" quickstart
+    step 'Debian packages that this needs' "$here/install-build-deps" "${groups[@]}"
   else
-    step 'Debian packages that this needs' "$here/install-build-deps" build package quickstart
+    step 'Debian packages that this needs' "$here/install-build-deps" build package "${groups[@]}"
     build
   fi
   device_deb=$(one_file "$packages"/hostapp_*.deb)
@@ -36,22 +38,46 @@ get_ready() {
 build() {
   # The same commit, the same packages, bit for bit.
   epoch=$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CMakeLists.txt")
-  step 'building hostapp' build_programs
+  mkdir -p "$top/build/release"
+  ! caller >/dev/null || chown -R "$(caller)" "$top/build/release"
+  have_package_lists
+  base_depends=$(expected_depends)
+  base=$(base_key)
+  if [ -d "$cache/base-$base" ]; then
+    step 'building hostapp' build_programs
+  else
+    step "building hostapp; bootstrapping Debian ($suite) beside it" build_beside_base "$cache/base-$base"
+  fi
   step 'making its Debian packages' make_packages
 }
 
 build_programs() {
   cd "$top"
   export SOURCE_DATE_EPOCH=$epoch
-  cmake --preset release
-  cmake --build --preset release
+  # A cache of compilations is used where its owner has one; none is begun in somebody's home.
+  as_caller sh -c '[ -d "${CCACHE_DIR:-$HOME/.cache/ccache}" ]' || export CCACHE_DISABLE=1
+  as_caller cmake --preset release
+  as_caller cmake --build --preset release --target hostapp hostapp-image hostapp-init
+}
+
+# Downloading and unpacking Debian leave processors free that compiling can use. One failing ends the other.
+build_beside_base() {
+  local bootstrap log=$logs/bootstrap.log
+  make_base "$1" >"$log" 2>&1 &
+  bootstrap=$!
+  trap 'status=$?; trap "" TERM; kill -TERM 0; wait; exit "$status"' EXIT # of the step, whose process group this is
+  build_programs
+  wait "$bootstrap" || { tail -n 25 "$log"; exit 1; }
+  trap - EXIT
 }
 
 make_packages() {
   rm -rf "$packages"
   cd "$top/build/release"
-  SOURCE_DATE_EPOCH=$epoch cpack -G DEB
+  SOURCE_DATE_EPOCH=$epoch as_caller cpack -G DEB
 }
+
+have_package_lists() { [ -n "$(apt_sources)" ] || step 'package lists' apt-get -q update; }
 
 one_file() {
   [ $# -eq 1 ] && [ -f "$1" ] || die "expected one file, got: $*"
@@ -60,11 +86,15 @@ one_file() {
 
 # Three releases, as tars from the cache and as images in the registry.
 release() {
-  local base
   chapter 'Making three releases of Debian'
-  [ -n "$(apt_sources)" ] || step 'package lists' apt-get -q update
+  have_package_lists
   base=$(base_key)
   [ -d "$cache/base-$base" ] || step "bootstrapping Debian ($suite)" make_base "$cache/base-$base"
+  base_has_all "$cache/base-$base" || {
+    base_depends=$(package_depends)
+    base=$(base_key)
+    step "bootstrapping Debian ($suite) with what hostapp depends on" make_base "$cache/base-$base"
+  }
   releases=$cache/releases-$(releases_key)
   [ -d "$releases" ] || step 'making v1, v2 and v3 of it' make_releases "$releases" "$cache/base-$base"
   forget_old base "$base"
@@ -273,10 +303,12 @@ summary() {
     say '     hostapp rollback --reboot  back to v1; forward again with hostapp rollback --to 2 --reboot'
     say '     hostapp upgrade --retry --reboot    v3 once more: it fails once more'
   else
-    say "   build/quickstart/tools/usr/bin/hostapp --sysroot build/quickstart/sysroot status"
+    # The store's files belong to root, and some are for root alone.
+    say "   $(! caller >/dev/null || echo 'sudo ')build/quickstart/tools/usr/bin/hostapp --sysroot build/quickstart/sysroot status"
     say "   ostree --repo=build/quickstart/sysroot/ostree/repo refs"
     say '   tools/quickstart             the same on a device that really boots, in QEMU'
   fi
+  say '   tools/quickstart --clean     takes away build/quickstart'
 }
 
 step_name() {
@@ -294,9 +326,24 @@ play() {
   start_registry
   start_device
   step 'booting the device' wait_until 300 'the device answering over ssh' booted_since none
-  say "   from another terminal: ssh -i build/quickstart/device/id_ed25519 -p $ssh_port root@127.0.0.1"
+  give_back # the key, the serial line
+  say "   from another terminal: ssh -F build/quickstart/device/ssh_config device"
   say "   its serial line:       socat -,raw,echo=0 unix-connect:build/quickstart/device/serial.sock"
-  say '   this shell is on the device; when it ends, device and registry end too (systemctl poweroff leaves the disk clean)'
-  ssh -q -t -F none -i "$device/id_ed25519" -p "$ssh_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 || true
-  stop_device
+  say '   this shell is on the device, again after a restart; when it ends, device and registry end too'
+  shell_on_device
+  device_is_off || stop_device
 }
+
+# A person's shell. A connection that is lost (255) is the device restarting, or switching itself off.
+shell_on_device() {
+  local boot status
+  while true; do
+    boot=$(boot_id) status=0
+    ssh -q -t -F "$device/ssh_config" device || status=$?
+    [ "$status" -eq 255 ] || return 0
+    step 'the device restarts' wait_until 300 'the device answering again, or off' device_is_off_or_booted_since "$boot"
+    ! device_is_off || { say '   the device is off'; return 0; }
+  done
+}
+
+device_is_off_or_booted_since() { device_is_off || booted_since "$1"; }

@@ -174,6 +174,13 @@ TEST(RemoveTree, RemovesEverythingAndNothingBehindALink) {
   EXPECT_TRUE(RemoveTree(dir.fd(), "tree", RealSyscalls()).ok()) << "gone already is fine";
 }
 
+TEST(RemoveTree, TakesAPathToo) {
+  const TempDir dir;
+  ASSERT_TRUE(MakeDirs(dir.fd(), "tree/below", 0755, RealSyscalls()).ok());
+  EXPECT_TRUE(RemoveTree(AT_FDCWD, dir.path() + "/tree", RealSyscalls()).ok());
+  EXPECT_FALSE(Exists(dir.fd(), "tree"));
+}
+
 TEST(RemoveTree, ReportsEveryFailureAndFinishesWhenRunAgain) {
   const TempDir dir;
   const auto prepare = [&] {
