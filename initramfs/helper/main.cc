@@ -19,6 +19,7 @@
 #include "initramfs/helper/boot.h"
 #include "initramfs/helper/early.h"
 #include "initramfs/helper/root_device.h"
+#include "initramfs/helper/watchdog.h"
 
 namespace hostapp::initramfs {
 namespace {
@@ -71,6 +72,7 @@ class Cmdline {
 
 // From the mounted physical root to the deployment in its place.
 void BootFrom(const char* physical, const char* init, const Cmdline& cmdline, Console& console) {
+  StartWatchdog(cmdline.text(), kWatchdogDevice, console);
   const BootSettings settings = {.physical = physical, .cmdline = cmdline.text(), .init = init};
   switch (ComposeBoot(settings, console)) {
     case Outcome::kComposed:

@@ -239,5 +239,32 @@ def hook_leaves_the_deployment_where_the_root_was_mounted(device):
     device.expect_ledger(attempts=1)
 
 
+@test
+def watchdog_resets_a_trial_that_hangs(device):
+    """User space that hangs and feeds nothing: the machine is reset, which has cost a try; without tries the default."""
+    initramfs = device.tools.initramfs("softdog", "--module", "softdog")
+    device.deployment(1)
+    device.deployment(2, good=False, init="#!/bin/sh\necho 'user-space: v2 hangs' > /dev/console\nwhile :; do sleep 60; done\n")
+    device.ledger("default=1", "trial=2", "tries=2")
+    device.make_disk()
+    # QEMU starts the same entry again and again, as a loader that has not counted would.
+    device.boot(asked(2) + " root=LABEL=%s hostapp.watchdog=4 systemd.watchdog_sec=4" % LABEL, initramfs)
+    device.expect("the watchdog resets this machine unless it is fed within 4 seconds", "tries left 1",
+                  "user-space: v2 hangs", "tries left 0", "user-space: v2 hangs", "user-space: up v1")
+    device.expect_ledger(default=1)
+
+
+@test
+def watchdog_is_not_started_where_nobody_would_feed_it(device):
+    """hostapp.watchdog= alone: said and not done; nor is a device that is not there a reason not to boot."""
+    device.deployment(1)
+    device.ledger("default=1")
+    device.make_disk()
+    device.boot(asked(1) + " root=LABEL=%s hostapp.watchdog=4" % LABEL)
+    device.expect("has no systemd.watchdog_sec= beside it: no watchdog is started", "user-space: up v1")
+    device.boot(asked(1) + " root=LABEL=%s hostapp.watchdog=4 systemd.watchdog_sec=4" % LABEL)
+    device.expect("opening /dev/watchdog0: No such file or directory: a hang will not be noticed", "user-space: up v1")
+
+
 if __name__ == "__main__":
     main(TESTS, sys.argv[1:])

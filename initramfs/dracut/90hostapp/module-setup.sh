@@ -14,6 +14,8 @@ depends() {
 # Without overlayfs /etc becomes a real copy; loop and erofs are for composefs roots.
 installkernel() {
   hostonly='' instmods overlay loop erofs
+  # For hostapp.watchdog=: udev loads the driver of what the machine has.
+  hostonly='' instmods i6300esb iTCO_wdt wdat_wdt sp5100_tco
 }
 
 # Not in pre-pivot: by then dracut without systemd has refused a physical root, which has no /proc, /sys and /dev, and

@@ -7,6 +7,7 @@
 #include "initramfs/helper/ledger_file.h"
 #include "initramfs/helper/report.h"
 #include "initramfs/helper/tree_check.h"
+#include "initramfs/helper/watchdog.h"
 #include "tests/unit/initramfs/helper/temp_tree.h"
 
 namespace hostapp::initramfs {
@@ -216,6 +217,17 @@ TEST(FormatReport, HasALineForEachFact) {
             "format=1\nserial=5\nreason=trial\ntrial=yes\nkernel=own\nasked=5\nboot-set=" + set +
                 "\nledger-writable=yes\nledger-remade=no\nroot=checkout\netc=overlay\n"
                 "helper=" HOSTAPP_VERSION "\n");
+}
+
+TEST(WatchdogSeconds, WantsANumberAndSomebodyWhoFeedsIt) {
+  EXPECT_EQ(WatchdogSeconds("quiet hostapp.watchdog=60 systemd.watchdog_sec=60"), 60u);
+  EXPECT_EQ(WatchdogSeconds("systemd.watchdog_sec=30 hostapp.watchdog=3600"), 3600u);
+  for (const char* none :
+       {"", "hostapp.watchdog=60", "systemd.watchdog_sec=60", "hostapp.watchdog= systemd.watchdog_sec=60",
+        "hostapp.watchdog=0 systemd.watchdog_sec=60", "hostapp.watchdog=3601 systemd.watchdog_sec=60",
+        "hostapp.watchdog=1m systemd.watchdog_sec=60", "hostapp.watchdog=60 systemd.watchdog_sec="}) {
+    EXPECT_EQ(WatchdogSeconds(none), 0u) << none;
+  }
 }
 
 }  // namespace
