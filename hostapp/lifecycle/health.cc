@@ -9,7 +9,9 @@
 #include <cerrno>
 
 #include "hostapp/base/durable.h"
+#include "hostapp/base/json.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/base/toml.h"
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "hostapp/lifecycle/mark.h"
 #include "hostapp/lifecycle/run_program.h"
@@ -28,6 +30,10 @@ constexpr Folder kFolders[] = {
     {"usr/lib/hostapp/health.d/wanted", false},   {"etc/hostapp/health.d/wanted", false},
     {"usr/lib/greenboot/check/wanted.d", false},  {"etc/greenboot/check/wanted.d", false},
 };
+
+constexpr std::string_view kSettings[] = {"usr/lib/hostapp/health.toml", "etc/hostapp/health.toml"};
+constexpr uint64_t kMaxSettingsBytes = 64 << 10;
+constexpr int64_t kMaxSeconds = 86400;
 
 CheckResult::Outcome OutcomeOf(const ProgramResult& program) {
   if (program.end == ProgramResult::End::kTimedOut) return CheckResult::Outcome::kTimedOut;
@@ -130,7 +136,45 @@ std::string FailureText(const CheckResult& check) {
   return StrCat(check.name, ": ", check.detail, "\n", Trim(check.output));
 }
 
+Status Wait(std::chrono::seconds stability, OpContext& ctx) {
+  ctx.log.Info(StrCat("healthy; looking again in ", stability.count(), " seconds"));
+  const auto end = ctx.clock.Monotonic() + stability;
+  while (ctx.clock.Monotonic() < end) {
+    TRY(ctx.cancel.Check());
+    ctx.clock.Sleep(std::chrono::milliseconds(500));
+  }
+  return Ok();
+}
+
+Result<std::chrono::seconds> SecondsAt(const JsonCursor& top, std::string_view key, int64_t least,
+                                       std::chrono::seconds otherwise) {
+  ASSIGN_OR_RETURN(const std::optional<JsonCursor> value, top.OptionalMember(key));
+  if (!value) return otherwise;
+  ASSIGN_OR_RETURN(const int64_t seconds, value->Int(least, kMaxSeconds));
+  return std::chrono::seconds(seconds);
+}
+
+Status ReadSettings(const std::string& path, HealthOptions& options) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(AT_FDCWD, path, kMaxSettingsBytes));
+  ASSIGN_OR_RETURN(const Json document, ParseToml(text, path));
+  const JsonCursor top(document, path);
+  ASSIGN_OR_RETURN(const std::chrono::seconds timeout, SecondsAt(top, "timeout-seconds", 1, options.timeout));
+  ASSIGN_OR_RETURN(options.stability, SecondsAt(top, "stability-seconds", 0, options.stability));
+  options.timeout = timeout;
+  return Ok();
+}
+
 }  // namespace
+
+HealthOptions ReadHealthOptions(const std::string& root, OpContext& ctx) {
+  HealthOptions options{.root = root};
+  for (const std::string_view name : kSettings) {
+    const std::string path = StrCat(root, root.ends_with('/') ? "" : "/", name);
+    if (!Exists(AT_FDCWD, path)) continue;
+    if (const Status read = ReadSettings(path, options); !read.ok()) ctx.log.Warning(read.error().message());
+  }
+  return options;
+}
 
 bool HealthReport::healthy() const { return first_failed() == nullptr; }
 
@@ -154,6 +198,10 @@ Result<ProofReport> ProveRunning(const Device& device, const HealthOptions& opti
   const bool on_trial = device.Runs(stored.ledger.trial.serial);
   ProofReport report{.health = {}, .serial = device.booted->serial};
   ASSIGN_OR_RETURN(report.health, RunHealthChecks(options, ctx));
+  if (on_trial && report.health.healthy() && options.stability.count() > 0) {
+    TRY(Wait(options.stability, ctx));
+    ASSIGN_OR_RETURN(report.health, RunHealthChecks(options, ctx));
+  }
   const CheckResult* failed = report.health.first_failed();
   if (!on_trial) {
     if (failed == nullptr) TRY(MarkDefaultIfUnproven(device, ctx));

@@ -14,8 +14,14 @@ namespace hostapp {
 struct HealthOptions {
   std::string root = "/";                              // where the folders of checks are looked for
   std::chrono::seconds timeout{300};                   // of one check
+  std::chrono::seconds stability{60};                  // a trial must still be healthy after this
   std::vector<std::string> systemctl = {"systemctl"};  // empty: units are not asked about
 };
+
+// The image's settings and then the device's own: {usr/lib,etc}/hostapp/health.toml below `root`, with
+// `timeout-seconds` (1..86400) and `stability-seconds` (0..86400), each optional. One that cannot be read is left out
+// with a warning: a broken file must not keep a device from its updates.
+HealthOptions ReadHealthOptions(const std::string& root, OpContext& ctx);
 
 struct CheckResult {
   enum class Outcome { kPassed, kFailed, kTimedOut };
@@ -51,8 +57,9 @@ struct ProofReport {
   DeploymentSerial serial = 0;  // of the running deployment
 };
 
-// Runs the checks and, while the running deployment is the trial, decides: MarkGood() or MarkFailed(). A proven default
-// that has no mark of goodness yet (a device's first deployment) gets one when it is healthy.
+// Runs the checks and, while the running deployment is the trial, decides: MarkGood(), if it is healthy and still is
+// after the stability window, or MarkFailed(). A crash in the window has used up the try that this boot took. A proven
+// default that has no mark of goodness yet (a device's first deployment) gets one when it is healthy.
 Result<ProofReport> ProveRunning(const Device& device, const HealthOptions& options, OpContext& ctx);
 
 }  // namespace hostapp

@@ -262,6 +262,49 @@ TEST(ProveRunning, FailsATrialWithTheChecksNameAndLastLines) {
               ::testing::AllOf(HasSubstr("required/check: exit status 4"), EndsWith("no network")));
 }
 
+TEST(ProveRunning, LooksAgainAfterTheStabilityWindow) {
+  Proof proof;
+  proof.Boot(2, "trial");
+  proof.health.options.stability = std::chrono::seconds(600);
+  // Healthy the first time, and then no more.
+  const std::string mark = proof.dir() / "looked";
+  const std::string script = "[ ! -e " + mark + " ] || { echo leaking; exit 1; }\n: > " + mark;
+  EXPECT_EQ(proof.Prove(script.c_str()).verdict, ProofReport::Verdict::kFailed);
+  EXPECT_THAT(std::string(proof.Ledger().last_failure.Text()), EndsWith("leaking"));
+  EXPECT_GE(proof.context().clock.Monotonic(), std::chrono::seconds(600));
+}
+
+TEST(ProveRunning, DoesNotWaitForATrialThatHasFailedAlready) {
+  Proof proof;
+  proof.Boot(2, "trial");
+  proof.health.options.stability = std::chrono::seconds(600);
+  EXPECT_EQ(proof.Prove("exit 1").verdict, ProofReport::Verdict::kFailed);
+  EXPECT_LT(proof.context().clock.Monotonic(), std::chrono::seconds(600));
+}
+
+TEST(ReadHealthOptions, TakesTheDevicesOwnOverTheImages) {
+  HealthRoot root;
+  HealthOptions options = ReadHealthOptions(root.path(""), root.context.ctx);
+  EXPECT_EQ(options.stability, std::chrono::seconds(60));
+  testing::WriteText(root.path("usr/lib/hostapp/health.toml"), "stability-seconds = 600\ntimeout-seconds = 20\n");
+  testing::WriteText(root.path("etc/hostapp/health.toml"), "stability-seconds = 0\n");
+  options = ReadHealthOptions(root.path(""), root.context.ctx);
+  EXPECT_EQ(options.stability, std::chrono::seconds(0));
+  EXPECT_EQ(options.timeout, std::chrono::seconds(20));
+  EXPECT_THAT(root.context.log.warnings(), IsEmpty());
+}
+
+TEST(ReadHealthOptions, LeavesOutWhatItCannotReadWithAWarning) {
+  for (const char* wrong : {"stability-seconds = -1", "stability-seconds = \"10m\"", "timeout-seconds = 0", "["}) {
+    HealthRoot root;
+    testing::WriteText(root.path("etc/hostapp/health.toml"), wrong);
+    const HealthOptions options = ReadHealthOptions(root.path(""), root.context.ctx);
+    EXPECT_EQ(options.stability, std::chrono::seconds(60)) << wrong;
+    EXPECT_EQ(options.timeout, std::chrono::seconds(300)) << wrong;
+    EXPECT_THAT(root.context.log.warnings(), SizeIs(1)) << wrong;
+  }
+}
+
 TEST(ProveRunning, OnlyReportsOnTheDefaultAndMarksTheFirstOneOfADevice) {
   Proof proof;
   proof.Boot(1);
