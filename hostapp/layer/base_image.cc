@@ -12,6 +12,7 @@
 #include "hostapp/layer/compression.h"
 #include "hostapp/layer/fd_source.h"
 #include "hostapp/layer/layer_rules.h"
+#include "hostapp/layer/member_path.h"
 #include "hostapp/oci/image_config.h"
 
 namespace hostapp {
@@ -20,12 +21,7 @@ namespace {
 using Type = TarEntry::Type;
 using Paths = std::map<std::string, BaseMember, std::less<>>;
 
-constexpr size_t kChunk = size_t{256} << 10;
-
-std::string ParentOf(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
-}
+constexpr size_t kBaseImageChunk = size_t{256} << 10;
 
 // Hashes what the tar reader takes from the layer.
 class HashingSource : public ByteSource {
@@ -45,7 +41,7 @@ class HashingSource : public ByteSource {
 
 Result<HashValue> HashContent(ByteSource& source) {
   Hasher hasher;
-  std::vector<std::byte> buffer(kChunk);
+  std::vector<std::byte> buffer(kBaseImageChunk);
   for (;;) {
     ASSIGN_OR_RETURN(const size_t got, source.Read(buffer));
     if (got == 0) return hasher.Finish();

@@ -15,7 +15,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{128} << 10;
+constexpr size_t kCodecChunk = size_t{128} << 10;
 constexpr size_t kMagicBytes = 6;
 
 Error Wrong(std::string_view rule) { return Error(Errc::kCorrupt, std::string(rule)); }
@@ -50,7 +50,7 @@ std::string_view Detect(std::string_view bytes) {
 // Input with a look at what comes.
 class Input {
  public:
-  explicit Input(ByteSource& source) : source_(source), buffer_(kChunk) {}
+  explicit Input(ByteSource& source) : source_(source), buffer_(kCodecChunk) {}
 
   // Makes at least `size` bytes visible, less only at the end.
   Status Want(size_t size) {
@@ -223,7 +223,7 @@ class PlainSink : public CompressingSink {
 
 class GzipSink : public CompressingSink {
  public:
-  GzipSink(int level, ByteSink& output) : output_(output), buffer_(kChunk) {
+  GzipSink(int level, ByteSink& output) : output_(output), buffer_(kCodecChunk) {
     // The header that the library writes by itself has no name and no time.
     CHECK(::deflateInit2(&stream_, level, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
   }
@@ -258,7 +258,7 @@ class GzipSink : public CompressingSink {
 
 class ZstdSink : public CompressingSink {
  public:
-  ZstdSink(int level, ByteSink& output) : output_(output), buffer_(kChunk), stream_(::ZSTD_createCCtx()) {
+  ZstdSink(int level, ByteSink& output) : output_(output), buffer_(kCodecChunk), stream_(::ZSTD_createCCtx()) {
     CHECK(stream_ != nullptr);
     CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, ZSTD_c_compressionLevel, level)) == 0);
     CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, ZSTD_c_checksumFlag, 1)) == 0);

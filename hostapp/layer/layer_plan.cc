@@ -9,6 +9,7 @@
 
 #include "hostapp/base/hash.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/layer/member_path.h"
 
 namespace hostapp {
 namespace {
@@ -19,11 +20,6 @@ using Type = TarEntry::Type;
 constexpr std::array<std::string_view, 2> kDpkgInfos = {"var/lib/dpkg/info/", "usr/lib/sysimage/dpkg/info/"};
 constexpr uint64_t kMaxListBytes = uint64_t{16} << 20;
 constexpr std::string_view kKernel = "kernel", kRest = "rest";
-
-std::string ParentOf(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
-}
 
 Result<std::string> ReadContent(const RootfsTree& tree, const RootfsInode& inode) {
   if (inode.entry.size > kMaxListBytes) return Error(Errc::kCorrupt, "a package's file list of over 16 MiB");

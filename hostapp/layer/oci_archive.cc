@@ -20,7 +20,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;
+constexpr size_t kArchiveChunk = size_t{256} << 10;
 constexpr uint64_t kMaxMembers = 100'000;
 
 std::string NameOf(const Digest& digest) {
@@ -54,7 +54,7 @@ Result<Members> IndexMembers(int file, OpContext& ctx) {
 // Sends `size` bytes of a file.
 Status SendRange(int file, uint64_t offset, uint64_t size, ByteSink& sink, OpContext& ctx) {
   FdSource source(file, offset, offset + size);
-  std::vector<std::byte> buffer(kChunk);
+  std::vector<std::byte> buffer(kArchiveChunk);
   while (size > 0) {
     TRY(ctx.cancel.Check());
     ASSIGN_OR_RETURN(const size_t got, source.Read(buffer));

@@ -25,7 +25,7 @@ namespace {
 using Type = TarEntry::Type;
 
 constexpr int kDefaultLevel = 6;
-constexpr size_t kChunk = size_t{256} << 10;
+constexpr size_t kPackChunk = size_t{256} << 10;
 
 // Passes bytes on, and knows their hash and number.
 class CountingSink : public ByteSink {
@@ -276,7 +276,7 @@ class Packer {
   uint64_t done_ = 0, total_ = 0;
   uint64_t boot_bytes_ = 0;  // of the kernel and what is loaded with it
   std::string kernel_;       // its version; empty: there is none
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(kChunk);
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(kPackChunk);
 };
 
 Status CheckOptions(const PackOptions& options) {

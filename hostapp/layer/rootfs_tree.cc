@@ -3,16 +3,12 @@
 
 #include "hostapp/base/strings.h"
 #include "hostapp/layer/layer_rules.h"
+#include "hostapp/layer/member_path.h"
 
 namespace hostapp {
 namespace {
 
 using Type = TarEntry::Type;
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
-}
 
 Status CheckParents(const RootfsTree& tree, const std::string& path) {
   for (std::string parent = ParentOf(path); !parent.empty(); parent = ParentOf(parent)) {
@@ -30,7 +26,7 @@ void EraseBelow(RootfsTree& tree, const std::string& path) {
   while (at != tree.paths.end() && at->first.starts_with(prefix)) at = tree.paths.erase(at);
 }
 
-Status Place(RootfsTree& tree, const std::string& path, std::shared_ptr<RootfsInode> inode) {
+Status PlaceInode(RootfsTree& tree, const std::string& path, std::shared_ptr<RootfsInode> inode) {
   TRY(CheckParents(tree, path));
   if (inode->entry.type != Type::kDirectory) EraseBelow(tree, path);
   tree.paths[path] = std::move(inode);
@@ -57,7 +53,7 @@ Status AddToTree(RootfsTree& tree, const std::string& path, RootfsInode inode) {
   // An image's times are whole seconds, and its inodes have no names.
   inode.entry.mtime_nanos = 0;
   inode.entry.path.clear();
-  return Place(tree, path, std::make_shared<RootfsInode>(std::move(inode)));
+  return PlaceInode(tree, path, std::make_shared<RootfsInode>(std::move(inode)));
 }
 
 Status AddHardlink(RootfsTree& tree, const std::string& path, const std::string& target) {
@@ -71,7 +67,7 @@ Status AddHardlink(RootfsTree& tree, const std::string& path, const std::string&
   if (found == tree.paths.end() || found->second->entry.type == Type::kDirectory) {
     return Error(Errc::kCorrupt, StrCat(Escape(path), ": a hard link to ", Escape(target), ", which is no file here"));
   }
-  return Place(tree, path, std::shared_ptr<RootfsInode>(found->second));
+  return PlaceInode(tree, path, std::shared_ptr<RootfsInode>(found->second));
 }
 
 void AddMissingFolders(RootfsTree& tree) {

@@ -14,7 +14,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;
+constexpr size_t kBlobChunk = size_t{256} << 10;
 
 std::string_view FolderOf(const Digest& digest) {
   return digest.algorithm() == HashAlgorithm::kSha256 ? "sha256" : "sha512";
@@ -44,7 +44,7 @@ Result<uint64_t> SizeOf(int fd) {
 
 // Sends the file's bytes from `offset` to its end.
 Status SendFile(int file, uint64_t offset, ByteSink& sink, OpContext& ctx) {
-  std::vector<std::byte> buffer(kChunk);
+  std::vector<std::byte> buffer(kBlobChunk);
   for (;;) {
     TRY(ctx.cancel.Check());
     const ssize_t got = ::pread(file, buffer.data(), buffer.size(), static_cast<off_t>(offset));

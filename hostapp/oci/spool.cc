@@ -17,7 +17,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;
+constexpr size_t kSpoolChunk = size_t{256} << 10;
 
 Error TooLong(const Descriptor& blob) {
   return Error(Errc::kCorrupt, StrCat("expected ", blob.size, " bytes, got more"));
@@ -57,7 +57,7 @@ class Part : public ByteSink {
     struct stat info {};
     if (::fstat(file_, &info) != 0) return SysError(errno, "looking at the spool file");
     if (static_cast<uint64_t>(info.st_size) > blob_.size) return Restart();
-    std::vector<std::byte> buffer(kChunk);
+    std::vector<std::byte> buffer(kSpoolChunk);
     while (size_ < static_cast<uint64_t>(info.st_size)) {
       TRY(ctx_.cancel.Check());
       const ssize_t got = ::pread(file_, buffer.data(), buffer.size(), static_cast<off_t>(size_));

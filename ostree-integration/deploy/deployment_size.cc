@@ -19,7 +19,7 @@ struct Links {
 };
 using Inodes = std::map<ino_t, Links>;
 
-Status Walk(int parent, const char* name, Inodes& inodes, OpContext& ctx) {
+Status MeasureBelow(int parent, const char* name, Inodes& inodes, OpContext& ctx) {
   const UniqueFd dir(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dir.valid()) return SysError(errno, StrCat("opening the folder ", Escape(name)));
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir.get(), "."));
@@ -29,7 +29,7 @@ Status Walk(int parent, const char* name, Inodes& inodes, OpContext& ctx) {
       return SysError(errno, StrCat("looking at ", Escape(child)));
     }
     if (S_ISDIR(info.st_mode)) {
-      TRY(Walk(dir.get(), child.c_str(), inodes, ctx));
+      TRY(MeasureBelow(dir.get(), child.c_str(), inodes, ctx));
     } else if (S_ISREG(info.st_mode)) {
       const Links first{.size = static_cast<uint64_t>(info.st_size), .outside = info.st_nlink};
       inodes.try_emplace(info.st_ino, first).first->second.outside -= 1;
@@ -43,7 +43,7 @@ Status Walk(int parent, const char* name, Inodes& inodes, OpContext& ctx) {
 Result<DeploymentSize> MeasureDeployment(const Sysroot& sysroot, DeploymentSerial serial, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(sysroot, serial, ctx));
   Inodes inodes;
-  TRY(Walk(dir.get(), "root", inodes, ctx).While("measuring deployment ", serial));
+  TRY(MeasureBelow(dir.get(), "root", inodes, ctx).While("measuring deployment ", serial));
   DeploymentSize size;
   for (const auto& [inode, links] : inodes) {
     size.total += links.size;

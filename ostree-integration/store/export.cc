@@ -11,7 +11,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;
+constexpr size_t kExportChunk = size_t{256} << 10;
 
 class TextSource : public ByteSource {
  public:
@@ -31,7 +31,12 @@ class TextSource : public ByteSource {
 class Exporter {
  public:
   Exporter(const ImageStore& store, const LayerIndex& index, ByteSink& sink, OpContext& ctx)
-      : store_(store), index_(index), sink_(sink), ctx_(ctx), hasher_(index.diff_id.algorithm()), buffer_(kChunk) {}
+      : store_(store),
+        index_(index),
+        sink_(sink),
+        ctx_(ctx),
+        hasher_(index.diff_id.algorithm()),
+        buffer_(kExportChunk) {}
   Status Run();
 
  private:

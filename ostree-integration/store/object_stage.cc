@@ -13,7 +13,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;  // files up to this size are hashed before they are written
+constexpr size_t kStageChunk = size_t{256} << 10;  // files up to this size are hashed before they are written
 constexpr const char* kStreamName = "streaming";
 
 Status Check(int result, std::string_view doing) {
@@ -31,7 +31,7 @@ Result<ObjectStage> ObjectStage::Begin(const ImageStore& store, const std::strin
   TRY(RemoveTree(store.tmp_fd(), name, ctx.sys));
   ObjectStage stage(store, name, max_bytes, ctx);
   ASSIGN_OR_RETURN(stage.dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
-  stage.buffer_.resize(kChunk);
+  stage.buffer_.resize(kStageChunk);
   return stage;
 }
 
@@ -58,7 +58,7 @@ void ObjectStage::Count(const Inode& inode, bool written) {
 }
 
 Status ObjectStage::AddFile(Inode& inode, uint64_t size, const ReadContent& read) {
-  if (size > kChunk) return AddStreamed(inode, size, read);
+  if (size > kStageChunk) return AddStreamed(inode, size, read);
   size_t have = 0;
   while (true) {
     // One byte more than there should be, so that a source that gives more is noticed.

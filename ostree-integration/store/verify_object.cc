@@ -13,10 +13,10 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kChunk = size_t{256} << 10;
+constexpr size_t kVerifyChunk = size_t{256} << 10;
 
 Status HashContent(int file, Hasher& hasher, uint64_t& bytes) {
-  std::vector<std::byte> buffer(kChunk);
+  std::vector<std::byte> buffer(kVerifyChunk);
   while (true) {
     const ssize_t got = ::read(file, buffer.data(), buffer.size());
     if (got < 0) return SysError(errno, "reading it");
