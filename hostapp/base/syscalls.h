@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +33,12 @@ class Syscalls {
   virtual int MkdirAt(int dir, const char* path, mode_t mode);
   virtual int Fchmod(int fd, mode_t mode);
   virtual int Fchown(int fd, uid_t uid, gid_t gid);
+  virtual int Fsetxattr(int fd, const char* name, const void* value, size_t size);
+  virtual int Futimens(int fd, const timespec times[2]);
+  // Of the name itself, where it is a symbolic link.
+  virtual int LchownAt(int dir, const char* path, uid_t uid, gid_t gid);
+  virtual int LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size);
+  virtual int LutimensAt(int dir, const char* path, const timespec times[2]);
   virtual int Fstatvfs(int fd, struct statvfs* out);
 };
 
