@@ -3,9 +3,9 @@
 // folder, attributes and options.
 //
 // mke2fs makes it empty, with everything spelled out that it would otherwise take from its configuration, the clock or
-// chance; libext2fs fills it, names in the order of their bytes, inodes and blocks in the order of the walk. Only
-// features are used that GRUB 2.06 reads. Folders of many blocks have no hash tree: Linux finds a name in them by
-// looking through them, and adds one with the first change of the folder's own making.
+// chance; libext2fs fills it, inodes and blocks in the order of the walk; e2fsck gives large folders their hash trees
+// and has to find nothing wrong. Only features are used that GRUB 2.06 reads. The file's path has no '?', which
+// e2fsprogs would take for the beginning of options.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ struct Ext4Options {
 // names of one inode, up to the 65,000 that ext4 allows; then a copy begins.
 //
 // Reports the stage "disk" in bytes of content. Not synced; an error leaves a part of it. Errors: kNoSpace, with what
-// the tree needs and what there is; kNotFound: mke2fs is not installed; kIo; kCancelled.
+// the tree needs and what there is; kNotFound: e2fsprogs is not installed; kInvalid: a '?' in the path; kInternal:
+// e2fsck found something to mend; kIo; kCancelled.
 Status WriteExt4(const std::string& file, const Ext4Options& options, int tree, const TreeSize& size,
                  const AttributeSource& attributes, OpContext& ctx);
 

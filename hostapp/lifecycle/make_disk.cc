@@ -11,6 +11,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
+#include "hostapp/base/run_program.h"
 #include "hostapp/disk/ext4_writer.h"
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/init_sysroot.h"
@@ -53,6 +54,11 @@ Status CheckTarget(int folder, const std::string& name, const std::string& file)
   if (name.empty() || name == "." || name == "..") {
     return Error(Errc::kInvalid, StrCat(Escape(file), " is no name for a file"));
   }
+  // Found out now, not when the image has been fetched.
+  if (file.find('?') != std::string::npos) {
+    return Error(Errc::kInvalid, StrCat(Escape(file), ": e2fsprogs cannot take a path with a question mark"));
+  }
+  for (const char* program : {"mke2fs", "e2fsck"}) TRY(FindProgram(program, "e2fsprogs").status());
   struct stat info {};
   if (::fstatat(folder, name.c_str(), &info, 0) == 0 && S_ISBLK(info.st_mode)) {
     return Error(Errc::kInvalid, StrCat(Escape(file),
@@ -155,8 +161,8 @@ Status WriteHostname(const Device& device, DeploymentSerial serial, const std::s
 }
 
 Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const DiskLayout& layout, const Reference& reference,
-                                const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
-                                const RecordingSyscalls& recorder, OpContext& ctx) {
+                                     const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
+                                     const RecordingSyscalls& recorder, OpContext& ctx) {
   const std::string root = work.Path(kRootName);
   const SysrootPaths paths{.root = root,
                            .boot = layout.HasBootPartition() ? work.Path(kBootName) : StrCat(root, "/", kBootName),

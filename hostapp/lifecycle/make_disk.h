@@ -38,7 +38,7 @@ struct DiskReport {
 //
 // Errors: kInvalid: a block device, a folder or a link of that name, a bad argument; kBusy: another process is making
 // the file; kNoSpace: `bytes` are too few, refused before anything of the disk is written, or the disk below is full;
-// kNotFound: mke2fs is missing; what the source and DeployImage() return.
+// kNotFound: e2fsprogs is missing; what the source and DeployImage() return.
 Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, const DiskOptions& options,
                             OpContext& ctx);
 

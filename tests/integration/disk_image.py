@@ -282,6 +282,8 @@ class DiskImage(unittest.TestCase):
             said = self.make(file=self.dir + "/device", status=INVALID)
             self.assertIn("is a block device", said)
             self.assertIn("hostapp install", said)
+        self.assertIn("question mark", self.make(file=self.dir + "/a?offset=0", status=INVALID))
+        self.assertIn("No such file", self.make(file=self.dir + "/missing/disk", status=3))
         self.assertEqual([name for name in self.left() if name.startswith(".")], [])
 
     def start(self, until):

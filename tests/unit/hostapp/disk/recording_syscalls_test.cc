@@ -76,5 +76,28 @@ TEST_F(Recording, ForgetsWhatIsGoneBecauseItsNumberComesBack) {
   EXPECT_EQ(sys_.AttributesOf(same).uid, 0U);
 }
 
+TEST_F(Recording, CopiesAFileThatHasAllItsNames) {
+  {
+    const UniqueFd fd = Create("file");
+    EXPECT_EQ(sys_.Write(fd.get(), "content", 7), 7);
+    EXPECT_EQ(sys_.Fchown(fd.get(), 7, 8), 0);
+    EXPECT_EQ(sys_.Fchmod(fd.get(), 04711), 0);
+  }
+  int result = 0;
+  for (int i = 0; Stat("file").st_nlink < 100000; ++i) {
+    const std::string name = std::to_string(i);
+    result = sys_.LinkAt(dir_.fd(), "file", dir_.fd(), name.c_str(), 0);
+    ASSERT_EQ(result, 0);
+    if (Stat(name.c_str()).st_ino == Stat("file").st_ino) continue;
+    const Attributes copy = Of(name.c_str());
+    EXPECT_EQ(copy.uid, 7U);
+    EXPECT_EQ(copy.gid, 8U);
+    EXPECT_EQ(copy.mode, 04711U);
+    EXPECT_EQ(Stat(name.c_str()).st_size, 7);
+    return;
+  }
+  GTEST_SKIP() << "this file system has no limit of names";
+}
+
 }  // namespace
 }  // namespace hostapp
