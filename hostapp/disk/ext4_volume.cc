@@ -32,6 +32,9 @@ Error Ext2Error(errcode_t code, std::string_view doing) {
   if (code == EXT2_ET_BLOCK_ALLOC_FAIL || code == EXT2_ET_INODE_ALLOC_FAIL) {
     return Error(Errc::kNoSpace, StrCat(doing, ": the file system is full"));
   }
+  if (code == EXT2_ET_SHORT_WRITE) {
+    return Error(Errc::kNoSpace, StrCat(doing, ": there is no room left for the file that it is in"));
+  }
   if (code > 0 && code < 256) return SysError(static_cast<int>(code), doing);
   return Error(Errc::kIo, StrCat(doing, ": ", std::string_view(::error_message(code))));
 }

@@ -205,7 +205,8 @@ Status WritePartition(const WorkFolder& work, const PlannedPartition& planned, i
                             .uuid = planned.uuid,
                             .hash_seed = planned.hash_seed,
                             .time = time};
-  return WriteExt4(work.Path(kDiskName), options, tree.get(), size, attributes, ctx);
+  return WriteExt4(work.Path(kDiskName), options, tree.get(), size, attributes, ctx)
+      .While("writing ", HumanBytes(size.blocks * kExt4BlockBytes), " into the disk");
 }
 
 // Returns the bytes that the file takes.

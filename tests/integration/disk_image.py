@@ -60,9 +60,9 @@ def tree():
         yield "usr/share/many/%03d" % number, file, 0o644, 0, b"%d" % number, {}
 
 
-def write_tar(path):
+def write_tar(path, more=()):
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
-        for name, kind, mode, owner, content, xattrs in tree():
+        for name, kind, mode, owner, content, xattrs in [*tree(), *more]:
             member = tarfile.TarInfo(name)
             member.type, member.mode, member.uid, member.gid, member.mtime = kind, mode, owner, owner, 1700000000
             if kind in (tarfile.LNKTYPE, tarfile.SYMTYPE):
@@ -285,6 +285,23 @@ class DiskImage(unittest.TestCase):
         self.assertIn("question mark", self.make(file=self.dir + "/a?offset=0", status=INVALID))
         self.assertIn("No such file", self.make(file=self.dir + "/missing/disk", status=3))
         self.assertEqual([name for name in self.left() if name.startswith(".")], [])
+
+    @unittest.skipUnless(ROOT, "mounts")
+    def test_a_full_disk_below_is_no_space_and_leaves_nothing(self):
+        small = self.dir + "/small"
+        os.mkdir(small)
+        large = ("usr/share/24MiB", tarfile.REGTYPE, 0o644, 0, b"24 MiB!\n" * (3 << 20), {})
+        write_tar(self.dir + "/large.tar", [large])
+        reference = "oci:%s/layout:v1" % self.dir
+        self.run_tool(HOSTAPP_IMAGE, "pack", "--quiet", self.dir + "/large.tar", reference)
+        self.run_tool("mount", "-t", "tmpfs", "-o", "size=48M", "none", small)
+        try:
+            # Enough for the sysroot and the 16 MiB that an import leaves free, not for the disk beside it.
+            said = self.run_tool(HOSTAPP_IMAGE, "disk", "--quiet", reference, small + "/disk.img", status=NO_SPACE)
+            self.assertIn(" into the disk: ", said)
+            self.assertEqual(os.listdir(small), [])
+        finally:
+            subprocess.run(["umount", small], check=True)
 
     def start(self, until):
         """A run that has got as far as `until` in its folder."""
