@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 
 namespace hostapp {
 namespace {
@@ -19,8 +20,9 @@ void PutLe(std::string& out, uint64_t value, size_t bytes) {
 }
 
 // The first three fields are little-endian numbers.
+constexpr std::array<size_t, 16> kGuidOrder = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
 void PutGuid(std::string& out, const Uuid& uuid) {
-  for (const size_t i : {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15}) {
+  for (const size_t i : kGuidOrder) {
     out.push_back(static_cast<char>(uuid.bytes[i]));
   }
 }

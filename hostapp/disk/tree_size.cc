@@ -79,7 +79,7 @@ uint64_t JournalBytes(uint64_t bytes) {
 uint64_t DescriptorBytes(uint64_t bytes) {
   const uint64_t groups = bytes / kGroupBytes + 1;
   uint64_t copies = 2;
-  for (const uint64_t base : {3, 5, 7}) {
+  for (const uint64_t base : {uint64_t{3}, uint64_t{5}, uint64_t{7}}) {
     for (uint64_t group = base; group < groups; group *= base) ++copies;
   }
   const uint64_t now = Blocks(groups * 64);
