@@ -88,4 +88,6 @@ set(CPACK_DEBIAN_IMAGE_PACKAGE_SECTION utils)
 set(CPACK_COMPONENT_IMAGE_DESCRIPTION "operating systems as container images, where they are made
 Packs root file systems into container images, copies them between registries
 and layouts, compares releases and says what an update costs.")
+# mke2fs and e2fsck.
+set(CPACK_DEBIAN_IMAGE_PACKAGE_RECOMMENDS "e2fsprogs")
 include(CPack)

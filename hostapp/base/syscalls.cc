@@ -5,12 +5,14 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <string>
 
 #include "hostapp/base/unique_fd.h"
 
@@ -97,6 +99,21 @@ int Syscalls::MkdirAt(int dir, const char* path, mode_t mode) { return Once(::mk
 int Syscalls::Fchmod(int fd, mode_t mode) { return Once(::fchmod(fd, mode)); }
 int Syscalls::Fchown(int fd, uid_t uid, gid_t gid) { return Once(::fchown(fd, uid, gid)); }
 int Syscalls::FreezeAndThaw(int fd) { return FreezeThawWithGuard(fd); }
+int Syscalls::Fsetxattr(int fd, const char* name, const void* value, size_t size) {
+  return Once(::fsetxattr(fd, name, value, size, 0));
+}
+int Syscalls::Futimens(int fd, const timespec times[2]) { return Once(::futimens(fd, times)); }
+int Syscalls::LchownAt(int dir, const char* path, uid_t uid, gid_t gid) {
+  return Once(::fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW));
+}
+int Syscalls::LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size) {
+  // There is no lsetxattrat().
+  const std::string full = "/proc/self/fd/" + std::to_string(dir) + "/" + path;
+  return Once(::lsetxattr(full.c_str(), name, value, size, 0));
+}
+int Syscalls::LutimensAt(int dir, const char* path, const timespec times[2]) {
+  return Once(::utimensat(dir, path, times, AT_SYMLINK_NOFOLLOW));
+}
 int Syscalls::Fstatvfs(int fd, struct statvfs* out) {
   return Retry([&] { return ::fstatvfs(fd, out); });
 }

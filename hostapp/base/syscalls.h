@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,12 @@ class Syscalls {
   // FIFREEZE and FITHAW of the file system that holds `fd`: its journal is written out. A child process thaws it if
   // this one is killed in between.
   virtual int FreezeAndThaw(int fd);
+  virtual int Fsetxattr(int fd, const char* name, const void* value, size_t size);
+  virtual int Futimens(int fd, const timespec times[2]);
+  // Of the name itself, where it is a symbolic link.
+  virtual int LchownAt(int dir, const char* path, uid_t uid, gid_t gid);
+  virtual int LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size);
+  virtual int LutimensAt(int dir, const char* path, const timespec times[2]);
   virtual int Fstatvfs(int fd, struct statvfs* out);
 };
 

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -101,17 +100,14 @@ Status ObjectStage::WriteNewFile(const std::string& name, const Inode& inode, By
 
 // Owner first: changing it clears setuid bits and capabilities.
 Status ObjectStage::Finish(int file, const Inode& inode) {
-  if (inode.uid != ::geteuid() || inode.gid != ::getegid()) {
-    TRY(Check(ctx_->sys.Fchown(file, inode.uid, inode.gid),
-              StrCat("giving an object to owner ", inode.uid, ":", inode.gid)));
-  }
+  TRY(Check(ctx_->sys.Fchown(file, inode.uid, inode.gid),
+            StrCat("giving an object to owner ", inode.uid, ":", inode.gid)));
   for (const auto& [name, value] : inode.xattrs) {
-    if (::fsetxattr(file, name.c_str(), value.data(), value.size(), 0) == 0) continue;
-    return SysError(errno, StrCat("setting the extended attribute ", Escape(name), " of an object"));
+    TRY(Check(ctx_->sys.Fsetxattr(file, name.c_str(), value.data(), value.size()),
+              StrCat("setting the extended attribute ", Escape(name), " of an object")));
   }
   TRY(Check(ctx_->sys.Fchmod(file, inode.mode), "setting the mode of an object"));
-  if (::futimens(file, kNoTime.data()) != 0) return SysError(errno, "setting the time of an object");
-  return Ok();
+  return Check(ctx_->sys.Futimens(file, kNoTime.data()), "setting the time of an object");
 }
 
 // Hashes and writes what comes by.
@@ -180,19 +176,13 @@ Status ObjectStage::AddSymlink(Inode& inode) {
   if (known) return Ok();
   const std::string name = Hex(inode.object);
   TRY(Check(ctx_->sys.SymlinkAt(inode.link_target.c_str(), dir_.get(), name.c_str()), "creating a link object"));
-  if (inode.uid != ::geteuid() || inode.gid != ::getegid()) {
-    if (::fchownat(dir_.get(), name.c_str(), inode.uid, inode.gid, AT_SYMLINK_NOFOLLOW) != 0) {
-      return SysError(errno, StrCat("giving a link object to owner ", inode.uid, ":", inode.gid));
-    }
-  }
+  TRY(Check(ctx_->sys.LchownAt(dir_.get(), name.c_str(), inode.uid, inode.gid),
+            StrCat("giving a link object to owner ", inode.uid, ":", inode.gid)));
   for (const auto& [key, value] : inode.xattrs) {
-    const std::string path = StrCat("/proc/self/fd/", dir_.get(), "/", name);
-    if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) == 0) continue;
-    return SysError(errno, StrCat("setting the extended attribute ", Escape(key), " of a link object"));
+    TRY(Check(ctx_->sys.LsetxattrAt(dir_.get(), name.c_str(), key.c_str(), value.data(), value.size()),
+              StrCat("setting the extended attribute ", Escape(key), " of a link object")));
   }
-  if (::utimensat(dir_.get(), name.c_str(), kNoTime.data(), AT_SYMLINK_NOFOLLOW) != 0) {
-    return SysError(errno, "setting the time of a link object");
-  }
+  TRY(Check(ctx_->sys.LutimensAt(dir_.get(), name.c_str(), kNoTime.data()), "setting the time of a link object"));
   staged_.insert(inode.object);
   return Ok();
 }

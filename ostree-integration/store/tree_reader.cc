@@ -31,6 +31,14 @@ Result<std::string> NameAt(GVariant* tuple) {
   return name;
 }
 
+// The child `index` of a tuple, an "ay".
+std::string TextAt(GVariant* tuple, gsize index) {
+  const glib::VariantPtr bytes = glib::Adopt(g_variant_get_child_value(tuple, index));
+  gsize size = 0;
+  const void* text = g_variant_get_fixed_array(bytes.get(), &size, 1);
+  return {static_cast<const char*>(text), size};
+}
+
 Error NotFound(std::string_view commit, std::string_view path) {
   return Error(Errc::kNotFound, StrCat("the tree of ", commit.substr(0, 12), " has no ", Escape(path)));
 }
@@ -52,13 +60,11 @@ Result<TreeContents> Walk(const ImageStore& store, std::string_view commit, std:
 }
 
 Result<TreeEntry> FolderEntry(const ImageStore& store, const TreeFolder& folder) {
-  ASSIGN_OR_RETURN(const glib::VariantPtr meta, LoadMetadata(store, OSTREE_OBJECT_TYPE_DIR_META, folder.meta));
-  guint32 mode = 0;
-  g_variant_get_child(meta.get(), 2, "u", &mode);
+  ASSIGN_OR_RETURN(const Inode meta, LoadDirMeta(store, folder.meta));
   TreeEntry entry;
   entry.name = folder.name;
   entry.type = TreeEntry::Type::kDirectory;
-  entry.mode = GUINT32_FROM_BE(mode) & 07777;
+  entry.mode = meta.mode;
   entry.checksum = Hex(folder.tree);
   return entry;
 }
@@ -99,6 +105,26 @@ Result<CommitRoot> LoadCommitRoot(const ImageStore& store, const Sha256& commit)
     ASSIGN_OR_RETURN(root.parent, IdFromVariant(parent.get()));
   }
   return root;
+}
+
+Result<Inode> LoadDirMeta(const ImageStore& store, const Sha256& meta) {
+  ASSIGN_OR_RETURN(const glib::VariantPtr variant, LoadMetadata(store, OSTREE_OBJECT_TYPE_DIR_META, meta));
+  guint32 uid = 0, gid = 0, mode = 0;
+  g_variant_get_child(variant.get(), 0, "u", &uid);
+  g_variant_get_child(variant.get(), 1, "u", &gid);
+  g_variant_get_child(variant.get(), 2, "u", &mode);
+  Inode inode;
+  inode.type = Inode::Type::kDirectory;
+  inode.uid = GUINT32_FROM_BE(uid);
+  inode.gid = GUINT32_FROM_BE(gid);
+  inode.mode = GUINT32_FROM_BE(mode) & 07777;
+  const glib::VariantPtr xattrs = glib::Adopt(g_variant_get_child_value(variant.get(), 3));
+  for (gsize i = 0; i < g_variant_n_children(xattrs.get()); ++i) {
+    const glib::VariantPtr xattr = glib::Adopt(g_variant_get_child_value(xattrs.get(), i));
+    // The name's NUL is in the object too.
+    inode.xattrs[std::string(TextAt(xattr.get(), 0).c_str())] = TextAt(xattr.get(), 1);
+  }
+  return inode;
 }
 
 Result<TreeContents> LoadTree(const ImageStore& store, const Sha256& tree) {

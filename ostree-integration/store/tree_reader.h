@@ -25,6 +25,9 @@ struct TreeContents {
 // kNotFound; kCorrupt: damaged, or a name in it that no folder can have.
 Result<TreeContents> LoadTree(const ImageStore& store, const Sha256& tree);
 
+// A folder's owner, mode (07777) and extended attributes. kNotFound, kCorrupt.
+Result<Inode> LoadDirMeta(const ImageStore& store, const Sha256& meta);
+
 struct CommitRoot {
   Sha256 tree{};
   Sha256 meta{};

@@ -206,6 +206,19 @@ def read_only_disk_boots_the_default_and_no_trial(device):
     device.expect_not("booting deployment 2", "user-space: up v2")
 
 
+@test
+def disk_image_boots(device):
+    """Made by hostapp-image of an image with its own kernel and initramfs, not by hand: as a new device finds it."""
+    device.make_disk_image("--hostname", "from-disk", script=REPORT_PLACES + 'say "hostname $(cat /etc/hostname)"')
+    device.boot("root=LABEL=hostapp-root")
+    device.expect("booting deployment 1 (default, kernel outside)", "user-space: up v1", "report: reason=default",
+                  "report: etc=overlay", "user-space: hostname from-disk")
+    for place in "etc var home root srv tmp sysroot".split():
+        device.expect("user-space: writable %s\n" % place)
+    device.expect_ledger(default=1, attempts=1, trial=0, failed=0, slots="valid,valid")
+    assert device.file("/hostapp/deployments/1/etc/upper/probe") == b""
+
+
 # What a distribution's initramfs does around the hook: the root is mounted read-only, then handed on.
 HOOKED = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc

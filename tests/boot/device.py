@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device for the boot tests: a disk with deployments written by hand, and a virtual machine that boots it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -48,6 +49,7 @@ class Tools:
     def __init__(self, build, kernel, work):
         self.build = build
         self.ledger_tool = os.path.join(build, "tests/boot/ledger_tool")
+        self.hostapp_image = os.path.join(build, "tools/hostapp-image/hostapp-image")
         self.helper = os.path.join(build, "initramfs/helper/hostapp-init")
         self.kernel = kernel
         self.version = open(os.path.join(kernel, "version")).read().strip()
@@ -99,6 +101,7 @@ class Device:
         self.disk = os.path.join(self.dir, "disk")
         self.offset = 0
         self.mount_options = ""  # of a disk that is read by mounting it
+        self.bytes = 48 << 20
         self.console = ""
         os.makedirs(os.path.join(self.root, "hostapp/tmp"))
 
@@ -180,6 +183,21 @@ class Device:
         run(["unshare", "--mount", "sh", "-ec", "mount -o %s '%s' '%s'; cd '%s'; (%s); cd /; umount '%s'" %
              (self.mount_options, self.disk, place, place, script, place)])
 
+    def make_disk_image(self, *options, script=""):
+        """The tree of deployment 1, packed as an image, on a disk of `hostapp-image disk`."""
+        self.deployment(1, script=script)
+        tree = self.path("deployments/1/root")
+        shutil.copytree(os.path.join(tree, "usr/etc"), os.path.join(tree, "etc"), dirs_exist_ok=True)
+        shutil.rmtree(os.path.join(tree, "usr/etc"))
+        modules = os.path.join(tree, "usr/lib/modules", self.tools.version)
+        shutil.copy(os.path.join(self.tools.kernel, "vmlinuz"), modules)
+        shutil.copy(self.tools.initramfs("tiny"), os.path.join(modules, "initramfs.img"))
+        reference = "oci:%s/layout:v1" % self.dir
+        run([self.tools.hostapp_image, "pack", "--quiet", tree, reference])
+        made = run([self.tools.hostapp_image, "disk", "--quiet", "--json", reference, self.disk, *options])
+        partition, = json.loads(made)["partitions"]
+        self.offset, self.bytes = partition["offset"], partition["bytes"]
+
     def mark_opaque(self, folder):
         """As overlayfs marks a folder that hides the image's of the same name."""
         run(["debugfs", "-w", "-R", "ea_set %s trusted.overlay.opaque y" % folder, self.disk])
@@ -240,7 +258,7 @@ class Device:
             image = self.disk + ".fs"
             with open(self.disk, "rb") as source, open(image, "wb") as target:
                 source.seek(self.offset)
-                target.write(source.read(48 << 20))
+                target.write(source.read(self.bytes))
         environment = dict(os.environ, PATH=SBIN + os.environ["PATH"])
         subprocess.run(["e2fsck", "-fy", image], env=environment, capture_output=True, timeout=60)
         return image

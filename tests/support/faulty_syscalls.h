@@ -70,6 +70,21 @@ class FaultySyscalls : public Syscalls {
   int Fchown(int fd, uid_t uid, gid_t gid) override {
     return Fails("fchown") ? -sys_errno_ : Syscalls::Fchown(fd, uid, gid);
   }
+  int Fsetxattr(int fd, const char* name, const void* value, size_t size) override {
+    return Fails("fsetxattr") ? -sys_errno_ : Syscalls::Fsetxattr(fd, name, value, size);
+  }
+  int Futimens(int fd, const timespec times[2]) override {
+    return Fails("futimens") ? -sys_errno_ : Syscalls::Futimens(fd, times);
+  }
+  int LchownAt(int dir, const char* path, uid_t uid, gid_t gid) override {
+    return Fails("fchownat") ? -sys_errno_ : Syscalls::LchownAt(dir, path, uid, gid);
+  }
+  int LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size) override {
+    return Fails("lsetxattr") ? -sys_errno_ : Syscalls::LsetxattrAt(dir, path, name, value, size);
+  }
+  int LutimensAt(int dir, const char* path, const timespec times[2]) override {
+    return Fails("utimensat") ? -sys_errno_ : Syscalls::LutimensAt(dir, path, times);
+  }
 
  private:
   bool Fails(const char* call) {

@@ -53,6 +53,15 @@ Result<uint64_t> NumberArgument(std::string_view what, std::string_view text, ui
   return Error(Errc::kInvalid, StrCat(what, " ", Escape(text), ": it is a whole number from ", least, " to ", most));
 }
 
+Result<uint64_t> SizeArgument(std::string_view what, std::string_view text) {
+  constexpr std::string_view kUnits = "KMGT";
+  const size_t unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
+  const size_t shift = unit == std::string_view::npos ? 0 : 10 * (unit + 1);
+  const std::optional<uint64_t> number = ParseUint64(text.substr(0, text.size() - (shift > 0 ? 1 : 0)));
+  if (number && *number <= (uint64_t{INT64_MAX} >> shift)) return *number << shift;
+  return Error(Errc::kInvalid, StrCat(what, " ", Escape(text), ": it is a number of bytes, or one with K, M, G or T"));
+}
+
 std::string FirstWord(const std::vector<std::string>& arguments, const std::vector<std::string>& valued_flags) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (Contains(valued_flags, arguments[i])) {

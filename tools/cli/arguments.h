@@ -28,6 +28,9 @@ CommonOptions OptionsForUsageErrors(const std::vector<std::string>& arguments);
 // A whole number with nothing around it, from `least` to `most`. kInvalid, naming `what`.
 Result<uint64_t> NumberArgument(std::string_view what, std::string_view text, uint64_t least, uint64_t most);
 
+// A size in bytes: "536870912", "512M", "8G" (K, M, G, T: powers of 1024). kInvalid, naming `what`.
+Result<uint64_t> SizeArgument(std::string_view what, std::string_view text);
+
 // The first word that is neither a flag nor the value of one of `valued_flags`: the verb, known or not. Empty: none.
 std::string FirstWord(const std::vector<std::string>& arguments, const std::vector<std::string>& valued_flags);
 

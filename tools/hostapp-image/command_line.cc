@@ -13,15 +13,15 @@
 namespace hostapp::cli {
 namespace {
 
-const std::vector<std::string> kLaterVerbs = {"diff", "lint",   "delta", "keygen",
-                                              "sign", "verify", "disk",  "composefs-digest"};
+const std::vector<std::string> kLaterVerbs = {"diff", "lint", "delta", "keygen", "sign", "verify", "composefs-digest"};
 constexpr uint64_t kMostLayers = 100;
 
 // The words as they stood; MakeVerb() gives them meaning.
 struct Words {
   CommonFlags common;
-  std::string rootfs, source, destination, reference, version, base, layers = "1", compression = "zstd", level = "0";
-  std::vector<std::string> labels;
+  std::string rootfs, source, destination, reference, version, base,
+      layers = "1", compression = "zstd", level = "0", file, size, loader = "none", file_system = "ext4", hostname;
+  std::vector<std::string> labels, kernel_arguments;
 };
 
 using MakeVerb = std::function<Result<ImageVerb>(const Words&)>;
@@ -79,6 +79,46 @@ Result<ImageVerb> MakeCopy(const Words& words) {
   return ImageVerb(std::move(verb));
 }
 
+Status CheckLoader(const std::string& loader) {
+  if (loader == "none") return Ok();
+  if (loader == "grub" || loader == "systemd-boot" || loader == "uboot") {
+    return Error(Errc::kInvalid, StrCat("--loader ", loader,
+                                        ": this version makes disks for a kernel given from "
+                                        "outside only: --loader none"));
+  }
+  return Error(Errc::kInvalid, StrCat("--loader ", Escape(loader), ": it is grub, systemd-boot, uboot or none"));
+}
+
+Status CheckFileSystem(const std::string& name) {
+  if (name == "ext4") return Ok();
+  if (name == "xfs") {
+    return Error(Errc::kInvalid,
+                 "--fs xfs: this version makes ext4 only; mkfs.xfs cannot fill a file system with "
+                 "owners, capabilities and hard links without mounting it");
+  }
+  if (name == "btrfs") {
+    return Error(Errc::kInvalid, "--fs btrfs: this version makes ext4 only; mkfs.btrfs gives all files to who runs it");
+  }
+  return Error(Errc::kInvalid, StrCat("--fs ", Escape(name), ": it is ext4, xfs or btrfs"));
+}
+
+Result<ImageVerb> MakeDisk(const Words& words) {
+  DiskVerb verb;
+  ASSIGN_OR_RETURN(verb.reference, ReferenceFrom("the image", words.reference));
+  verb.options.file = words.file;
+  TRY(CheckLoader(words.loader));
+  TRY(CheckFileSystem(words.file_system));
+  if (!words.size.empty()) {
+    ASSIGN_OR_RETURN(verb.options.bytes, SizeArgument("--size", words.size));
+  }
+  verb.options.kernel_arguments = words.kernel_arguments;
+  if (!words.hostname.empty()) {
+    TRY(CheckHostname(words.hostname).While("--hostname"));
+    verb.options.hostname = words.hostname;
+  }
+  return ImageVerb(std::move(verb));
+}
+
 class Grammar {
  public:
   Grammar();
@@ -91,6 +131,7 @@ class Grammar {
   void AddPack();
   void AddCopy(const std::string& name, const std::string& description);
   void AddInspect();
+  void AddDisk();
   Result<ImageCommandLine> Understand() const;
 
   Words words_;
@@ -109,6 +150,7 @@ Grammar::Grammar() {
   AddCopy("copy", "Copy an image from any transport to any other");
   AddCopy("push", "The same");
   AddInspect();
+  AddDisk();
 }
 
 CLI::App* Grammar::Add(const std::string& name, const std::string& description, MakeVerb make) {
@@ -165,6 +207,24 @@ void Grammar::AddInspect() {
         return ImageVerb(InspectVerb{std::move(reference)});
       });
   inspect->add_option("reference", words_.reference, "as the source of copy")->required()->type_name("REF");
+}
+
+void Grammar::AddDisk() {
+  CLI::App* disk = Add("disk", "Make a bootable disk image with the image deployed, without root", MakeDisk);
+  disk->add_option("reference", words_.reference, "as the source of copy")->required()->type_name("REF");
+  disk->add_option("file", words_.file, "The disk image; replaced when the new one is complete")
+      ->required()
+      ->type_name("FILE");
+  disk->add_option("--size", words_.size, "Of the disk, as 8G (fits the image and the next one)")->type_name("S");
+  disk->add_option("--loader", words_.loader, "none: the kernel is given from outside (none)")->type_name("NAME");
+  disk->add_option("--fs", words_.file_system, "The root file system (ext4)")->type_name("KIND");
+  disk->add_option("--karg", words_.kernel_arguments, "A kernel argument; may be repeated")
+      ->type_name("K")
+      ->type_size(1)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  disk->add_option("--hostname", words_.hostname, "The device's name")->type_name("NAME");
 }
 
 Result<ImageCommandLine> Grammar::Understand() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hostapp/layer/pack.h"
+#include "hostapp/lifecycle/make_disk.h"
 #include "hostapp/oci/reference.h"
 #include "tools/cli/options.h"
 
@@ -26,7 +27,12 @@ struct InspectVerb {
   Reference reference;
 };
 
-using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb>;
+struct DiskVerb {
+  Reference reference;
+  DiskOptions options;
+};
+
+using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb, DiskVerb>;
 
 struct ImageCommandLine {
   CommonOptions common;

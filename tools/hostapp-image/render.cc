@@ -121,6 +121,32 @@ Outcome RenderCopy(const CopyReport& report, const Reference& destination) {
       .text = std::move(text)};
 }
 
+Outcome RenderDisk(const DiskReport& report, const std::string& file) {
+  const std::string digest = report.manifest_digest.ToString();
+  Json::Array partitions;
+  std::string text = StrCat("made ", Escape(file), ", a disk of ", HumanBytes(report.plan.bytes), " (",
+                            HumanBytes(report.allocated_bytes), " on this one)\n", digest, "\n");
+  for (size_t i = 0; i < report.plan.partitions.size(); ++i) {
+    const GptPartition& partition = report.plan.partitions[i].partition;
+    partitions.push_back(Json::Object{{"name", partition.name},
+                                      {"type", partition.type.ToString()},
+                                      {"partuuid", partition.id.ToString()},
+                                      {"uuid", report.plan.partitions[i].uuid.ToString()},
+                                      {"offset", partition.offset},
+                                      {"bytes", partition.bytes}});
+    text += StrCat("partition ", i + 1, ": ", partition.name, ", ", HumanBytes(partition.bytes),
+                   ", PARTUUID=", partition.id.ToString(), "\n");
+  }
+  return {.document =
+              Json::Object{{"file", file},
+                           {"manifest_digest", digest},
+                           {"serial", report.serial},
+                           {"loader", "none"},
+                           {"bytes", Json::Object{{"disk", report.plan.bytes}, {"allocated", report.allocated_bytes}}},
+                           {"partitions", std::move(partitions)}},
+          .text = std::move(text)};
+}
+
 Outcome RenderInspect(const InspectedImage& image) {
   return {.document = InspectDocument(image), .text = InspectText(image), .kind = Outcome::Kind::kAnswer};
 }

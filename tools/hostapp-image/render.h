@@ -4,6 +4,7 @@
 
 #include "hostapp/layer/pack.h"
 #include "hostapp/lifecycle/copy_image.h"
+#include "hostapp/lifecycle/make_disk.h"
 #include "hostapp/oci/image_config.h"
 #include "hostapp/oci/manifest.h"
 #include "tools/cli/output.h"
@@ -13,6 +14,8 @@ namespace hostapp::cli {
 Outcome RenderPack(const PackResult& result, const Reference& destination);
 
 Outcome RenderCopy(const CopyReport& report, const Reference& destination);
+
+Outcome RenderDisk(const DiskReport& report, const std::string& file);
 
 struct InspectedImage {
   Manifest manifest;

@@ -65,4 +65,11 @@ Result<Outcome> Run(const InspectVerb& verb, OpContext& ctx) {
   return RenderInspect({std::move(resolved.manifest), std::move(parsed), resolved.top_digest});
 }
 
+Result<Outcome> Run(const DiskVerb& verb, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(verb.reference, {}, ctx));
+  ASSIGN_OR_RETURN(const DiskReport report,
+                   MakeDisk(verb.reference, *source, verb.options, ctx).While("making ", Escape(verb.options.file)));
+  return RenderDisk(report, verb.options.file);
+}
+
 }  // namespace hostapp::cli

@@ -8,6 +8,7 @@ namespace hostapp::cli {
 
 Result<Outcome> Run(const PackVerb& verb, OpContext& ctx);
 Result<Outcome> Run(const InspectVerb& verb, OpContext& ctx);
+Result<Outcome> Run(const DiskVerb& verb, OpContext& ctx);
 Result<Outcome> Run(const CopyVerb& verb, OpContext& ctx);
 
 }  // namespace hostapp::cli

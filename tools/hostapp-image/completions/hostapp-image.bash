@@ -15,15 +15,18 @@ _hostapp_image() {
   case $previous in
     --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar plain json none' -- "$current"); return ;;
     --compression) mapfile -t COMPREPLY < <(compgen -W 'zstd gzip' -- "$current"); return ;;
-    --from-image | --layers | --level | --label) return ;;
+    --loader) mapfile -t COMPREPLY < <(compgen -W 'none' -- "$current"); return ;;
+    --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4' -- "$current"); return ;;
+    --from-image | --layers | --level | --label | --size | --karg | --hostname) return ;;
   esac
   local global='--json --progress --quiet --verbose --help --version'
   case $verb in
-    '') words="pack copy push inspect $global" ;;
+    '') words="pack copy push inspect disk $global" ;;
     pack) words="--version --from-image --layers --compression --level --label $global" ;;
+    disk) words="--size --loader --fs --karg --hostname $global" ;;
     *) words=$global ;;
   esac
-  if [ "$verb" = pack ] && [[ $current != -* ]]; then
+  if [[ $verb = pack || $verb = disk ]] && [[ $current != -* ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$current")
   elif [ -z "$verb" ] || [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

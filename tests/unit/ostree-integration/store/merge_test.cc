@@ -121,6 +121,41 @@ TEST_F(MergeImageTest, ChecksOutWithHardLinksOnce) {
   EXPECT_EQ(again.error().code(), Errc::kBusy);
 }
 
+// As a file system whose every object has all the names that it may have.
+class NoLinks : public Syscalls {
+ public:
+  int LinkAt(int, const char*, int, const char*, int) override { return -EMLINK; }
+};
+
+TEST_F(MergeImageTest, ChecksOutACopyOfAnObjectThatHasAllItsNames) {
+  const TestImage image =
+      MakeImage({TarBytes()
+                     .Dir("usr/")
+                     .Dir("usr/lib/", {.mode = "0003750", .uid = "0234200"})
+                     .Pax({{"SCHILY.xattr.user.note", "kept"}})
+                     .File("usr/lib/tool", std::string(300000, 'x'), {.mode = "0004711", .uid = "0234200"})
+                     .Dir("etc/")
+                     .Symlink("usr/link", "lib/tool")
+                     .End()});
+  const auto commit = Pull(image);
+  ASSERT_OK(commit);
+  ASSERT_OK(Checkout(store(), *commit, dir_.fd(), "linked", ctx()));
+  NoLinks sys;
+  OpContext no_links{
+      .clock = ctx().clock, .log = ctx().log, .progress = ctx().progress, .cancel = ctx().cancel, .sys = sys};
+  ASSERT_OK(Checkout(store(), *commit, dir_.fd(), "copied", no_links));
+  EXPECT_EQ(Run("diff -r --no-dereference " + (dir_ / "linked") + " " + (dir_ / "copied")).second, "");
+  const auto listing = [&](const std::string& name) {
+    return Run("cd " + (dir_ / name) + " && find . -printf '%p %y %m %U %G %T@ %l\\n' | sort && getfattr -d -m - -R .")
+        .second;
+  };
+  EXPECT_EQ(listing("linked"), listing("copied"));
+  EXPECT_THAT(listing("copied"), HasSubstr("./usr/lib d 3750 80000 0 0.0000000000"));
+  EXPECT_THAT(listing("copied"), HasSubstr("./usr/lib/tool f 4711 80000"));
+  EXPECT_THAT(listing("copied"), HasSubstr("user.note=\"kept\""));
+  EXPECT_EQ(Run("stat -c %h " + (dir_ / "copied/usr/lib/tool")).second, "1\n");
+}
+
 TEST_F(MergeImageTest, RefusesWhatIsNoHostImage) {
   struct Case {
     std::string tar;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/disk/layout.h"
+
+#include <algorithm>
+#include <array>
+
+#include "hostapp/base/check.h"
+
+namespace hostapp {
+namespace {
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr uint64_t kLeastRoom = 256 * kMiB;
+constexpr const char* kRootName = "hostapp-root";
+
+struct RootType {
+  std::string_view architecture;
+  std::string_view uuid;
+};
+// https://uapi-group.org/specifications/specs/discoverable_partitions_specification/
+constexpr std::array<RootType, 9> kRootTypes = {{
+    {"386", "44479540-f297-41b2-9af7-d131d5f0458a"},
+    {"amd64", "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"},
+    {"arm", "69dad710-2ce4-4e3c-b16c-21a1d49abed3"},
+    {"arm64", "b921b045-1df0-41c3-af44-4c6f280d3fae"},
+    {"loong64", "77055800-792c-4f94-b39a-98c91b762bb6"},
+    {"ppc64", "912ade1d-a839-4913-8964-a10eee08fbd2"},
+    {"ppc64le", "c31c45e6-3f39-412e-80fb-4809c4980599"},
+    {"riscv64", "72ec70a6-cf74-40e6-bd49-4bda08e8f224"},
+    {"s390x", "5eead9a9-fe09-4a1e-a1d7-520d00531306"},
+}};
+
+PlannedPartition Plan(const PartitionWish& wish, uint64_t offset, uint64_t bytes, const HashValue& seed) {
+  return {.partition = {.type = wish.type,
+                        .id = DeriveUuid(seed, StrCat("partition ", wish.name)),
+                        .name = wish.name,
+                        .offset = offset,
+                        .bytes = bytes},
+          .file_system = wish.file_system,
+          .content = wish.content,
+          .uuid = DeriveUuid(seed, StrCat("file system ", wish.name)),
+          .hash_seed = DeriveUuid(seed, StrCat("hash seed ", wish.name))};
+}
+
+}  // namespace
+
+bool DiskLayout::HasBootPartition() const {
+  return std::any_of(before_root.begin(), before_root.end(),
+                     [](const PartitionWish& wish) { return wish.content == PartitionContent::kBoot; });
+}
+
+Result<Uuid> RootPartitionType(std::string_view architecture) {
+  for (const RootType& type : kRootTypes) {
+    if (type.architecture != architecture) continue;
+    const std::optional<Uuid> uuid = ParseUuid(type.uuid);
+    CHECK(uuid.has_value());
+    return *uuid;
+  }
+  return Error(Errc::kInvalid, StrCat("no type of partition is known for the root file system of the architecture ",
+                                      Escape(architecture)));
+}
+
+Result<DiskLayout> LayoutForNone(std::string_view architecture) {
+  DiskLayout layout;
+  ASSIGN_OR_RETURN(layout.root_type, RootPartitionType(architecture));
+  return layout;
+}
+
+Result<DiskPlan> PlanDisk(const DiskLayout& layout, const TreeSize& root, std::optional<uint64_t> bytes,
+                          const HashValue& seed) {
+  if (bytes && *bytes % kSectorBytes != 0) {
+    return Error(Errc::kInvalid, StrCat("a disk of ", *bytes, " bytes is no whole sectors of ", kSectorBytes));
+  }
+  DiskPlan plan{.id = DeriveUuid(seed, "disk")};
+  uint64_t offset = kMiB;  // where every program that partitions begins
+  for (const PartitionWish& wish : layout.before_root) {
+    plan.partitions.push_back(Plan(wish, offset, wish.bytes, seed));
+    offset += wish.bytes;
+  }
+  // The last MiB is the second table's.
+  const uint64_t least = offset + SmallestExt4(root, 0) + kMiB;
+  if (bytes && *bytes < least) {
+    return Error(Errc::kNoSpace,
+                 StrCat("a disk of ", *bytes, " bytes (", HumanBytes(*bytes), ") is too small: the image needs ", least,
+                        " (", HumanBytes(least), "), more to be updated"));
+  }
+  const uint64_t content = root.blocks * kExt4BlockBytes;
+  plan.bytes = bytes.value_or(offset + SmallestExt4(root, content + kLeastRoom) + kMiB);
+  const uint64_t root_bytes = (plan.bytes - kMiB) / kMiB * kMiB - offset;
+  const PartitionWish wish{.name = kRootName, .type = layout.root_type, .content = PartitionContent::kRoot};
+  plan.partitions.push_back(Plan(wish, offset, root_bytes, seed));
+  return plan;
+}
+
+}  // namespace hostapp

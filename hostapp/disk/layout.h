@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What partitions a disk gets: decided from a loader's wishes and what has to fit. Pure; who writes it takes the plan.
+//
+// A loader says by a DiskLayout what it needs besides the root partition: LayoutForNone() is the one for a kernel that
+// is given from outside.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hostapp/base/result.h"
+#include "hostapp/disk/gpt.h"
+#include "hostapp/disk/tree_size.h"
+
+namespace hostapp {
+
+enum class FileSystem { kExt4 };
+
+// What is in a partition: the sysroot, or the folder that holds the boot sets.
+enum class PartitionContent { kRoot, kBoot };
+
+// A partition before the root's.
+struct PartitionWish {
+  std::string name;  // also the file system's label
+  Uuid type;
+  FileSystem file_system = FileSystem::kExt4;
+  PartitionContent content = PartitionContent::kBoot;
+  uint64_t bytes = 0;  // whole MiB
+};
+
+struct DiskLayout {
+  Uuid root_type;
+  std::vector<PartitionWish> before_root;
+
+  // Otherwise /boot is a folder of the root file system.
+  bool HasBootPartition() const;
+};
+
+// The Discoverable Partitions Specification's type for the root file system of a machine ("amd64", "arm64", …, as OCI
+// names them). kInvalid, by name, for one that it has none for.
+Result<Uuid> RootPartitionType(std::string_view architecture);
+
+// One root partition.
+Result<DiskLayout> LayoutForNone(std::string_view architecture);
+
+struct PlannedPartition {
+  GptPartition partition;
+  FileSystem file_system = FileSystem::kExt4;
+  PartitionContent content = PartitionContent::kRoot;
+  Uuid uuid;       // of the file system
+  Uuid hash_seed;  // of its folders
+};
+
+struct DiskPlan {
+  uint64_t bytes = 0;
+  Uuid id;
+  std::vector<PlannedPartition> partitions;  // by offset, the root's last
+};
+
+// `root`: what the root file system is to hold. Without `bytes` the disk has room for as much again and 256 MiB, for
+// the release after this one. Every identity follows from `seed`. kNoSpace, with both numbers, when `bytes` is too few;
+// kInvalid when it is no whole sectors.
+Result<DiskPlan> PlanDisk(const DiskLayout& layout, const TreeSize& root, std::optional<uint64_t> bytes,
+                          const HashValue& seed);
+
+}  // namespace hostapp

@@ -1,0 +1,343 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Disk images as `hostapp-image disk` makes them, read by e2fsck, sfdisk, Linux and ostree.
+
+usage: disk_image.py HOSTAPP HOSTAPP_IMAGE [unittest arguments]
+
+What needs root (another user, a mount) is left out for others.
+"""
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+
+HOSTAPP, HOSTAPP_IMAGE = (os.path.abspath(path) for path in sys.argv[1:3])
+SBIN = ":/usr/sbin:/sbin"
+OFFSET = 1 << 20
+ROOT = os.geteuid() == 0
+CANCELLED, NO_SPACE, INVALID = 9, 7, 2
+# CAP_NET_RAW, permitted and effective, as setcap writes it.
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
+
+
+def tree():
+    """Members of a root file system with all that a store can hold: (path, type, mode, owner, content or target, xattrs)."""
+    kernel = bytearray(8192)
+    kernel[0x202:0x206] = b"HdrS"
+    modules = "usr/lib/modules/6.1.0-test"
+    folders = ["etc", "var", "tmp", "run", "proc", "sys", "dev", "boot", "sysroot", "usr", "usr/bin", "usr/sbin", "usr/lib",
+               "usr/lib/modules", modules, "usr/share", "usr/share/many", "usr/share/sticky", "usr/share/owned"]
+    special = {"tmp": (0o1777, 0), "usr/share/sticky": (0o3770, 0), "usr/share/owned": (0o750, 100000)}
+    for path in folders:
+        yield (path, tarfile.DIRTYPE, *special.get(path, (0o755, 0)), b"", {})
+    file = tarfile.REGTYPE
+    yield modules + "/vmlinuz", file, 0o644, 0, bytes(kernel), {}
+    yield modules + "/initramfs.img", file, 0o644, 0, b"initramfs", {}
+    yield "usr/sbin/init", file, 0o755, 0, b"#!/bin/sh\n", {}
+    yield "usr/bin/su", file, 0o4755, 0, b"su", {}
+    yield "usr/bin/ping", file, 0o755, 0, b"ping", {"security.capability": CAPABILITY}
+    yield "usr/bin/ping4", tarfile.LNKTYPE, 0o755, 0, b"usr/bin/ping", {}
+    yield "usr/share/owned/file", file, 0o600, 100000, b"of user 100000", {"user.note": b"kept"}
+    yield "usr/share/secret", file, 0o000, 0, b"nobody may read this", {}
+    yield "usr/share/empty", file, 0o644, 0, b"", {}
+    yield "usr/share/large", file, 0o644, 0, bytes(range(256)) * 8192, {}
+    yield "usr/share/zeros", file, 0o644, 0, bytes(300000), {}
+    yield "usr/share/" + "n" * 255, file, 0o644, 0, b"long name", {}
+    yield "usr/share/short", tarfile.SYMTYPE, 0o777, 0, b"large", {}
+    yield "usr/share/long", tarfile.SYMTYPE, 0o777, 7, b"../" * 40 + b"large", {}
+    yield "etc/hostname", file, 0o644, 0, b"image\n", {}
+    for number in range(500):
+        yield "usr/share/many/%03d" % number, file, 0o644, 0, b"%d" % number, {}
+
+
+def write_tar(path, more=()):
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
+        for name, kind, mode, owner, content, xattrs in [*tree(), *more]:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode, member.uid, member.gid, member.mtime = kind, mode, owner, owner, 1700000000
+            if kind in (tarfile.LNKTYPE, tarfile.SYMTYPE):
+                member.linkname = content.decode()
+            elif kind == tarfile.REGTYPE:
+                member.size = len(content)
+            member.pax_headers = {"SCHILY.xattr." + key: value.decode("utf-8", "surrogateescape")
+                                  for key, value in xattrs.items()}
+            tar.addfile(member, io.BytesIO(content if kind == tarfile.REGTYPE else b""))
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def picture(top):
+    """Everything below a folder but times: path to (type and mode, owner, extended attributes, content, names of it)."""
+    names = {}
+    for folder, folders, files in os.walk(top):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            info = os.lstat(path)
+            if not stat.S_ISDIR(info.st_mode):
+                names.setdefault(info.st_ino, []).append(os.path.relpath(path, top))
+    out = {}
+    for folder, folders, files in os.walk(top):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, top)
+            info = os.lstat(path)
+            content = None
+            if stat.S_ISLNK(info.st_mode):
+                content = os.readlink(path)
+            elif stat.S_ISREG(info.st_mode):
+                content = sha256(path)
+            xattrs = {key: os.getxattr(path, key, follow_symlinks=False)
+                      for key in os.listxattr(path, follow_symlinks=False)}
+            out[relative] = (oct(info.st_mode), info.st_uid, info.st_gid, xattrs, content, sorted(names.get(info.st_ino, [])))
+    return out
+
+
+class DiskImage(unittest.TestCase):
+    maxDiff = 2000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.mkdtemp(prefix="hostapp-disk-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        os.chmod(cls.shared, 0o755)
+        write_tar(cls.shared + "/rootfs.tar")
+        cls.reference = "oci:%s/layout:v1" % cls.shared
+        subprocess.run([HOSTAPP_IMAGE, "pack", "--quiet", cls.shared + "/rootfs.tar", cls.reference, "--version", "1"],
+                       check=True, timeout=60, umask=0o022)
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="hostapp-disk-")
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        os.chmod(self.dir, 0o777)
+        self.disk = self.dir + "/disk.img"
+
+    def run_tool(self, *argv, status=0, **options):
+        result = subprocess.run(argv, capture_output=True, timeout=100, stdin=subprocess.DEVNULL,
+                                env={**os.environ, "PATH": os.environ["PATH"] + SBIN}, text=True, **options)
+        self.assertEqual(result.returncode, status, "%s\n%s\n%s" % (" ".join(argv), result.stdout, result.stderr))
+        return result.stdout + result.stderr
+
+    def make(self, *options, status=0, file=None, prefix=(), **more):
+        return self.run_tool(*prefix, HOSTAPP_IMAGE, "disk", "--quiet", self.reference, file or self.disk, *options,
+                             status=status, **more)
+
+    def left(self):
+        return sorted(os.listdir(self.dir))
+
+    def test_is_what_other_programs_take_for_a_disk_and_a_file_system(self):
+        document = json.loads(subprocess.run(
+            [HOSTAPP_IMAGE, "disk", "--quiet", "--json", self.reference, self.disk], check=True, timeout=100,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+        partition, = document["partitions"]
+        self.assertEqual(self.left(), ["disk.img"])
+        self.assertEqual(stat.S_IMODE(os.stat(self.disk).st_mode), 0o644)
+        self.assertEqual(os.path.getsize(self.disk), document["bytes"]["disk"])
+        # Sparse: what is in it, and not the room.
+        self.assertLess(os.stat(self.disk).st_blocks * 512, os.path.getsize(self.disk) // 10)
+        self.assertIn("No errors detected", self.run_tool("sfdisk", "--verify", self.disk))
+        table = json.loads(self.run_tool("sfdisk", "--json", self.disk))["partitiontable"]
+        self.assertEqual(table["partitions"][0]["uuid"].lower(), partition["partuuid"])
+        self.assertEqual(table["partitions"][0]["start"] * 512, OFFSET)
+        kinds = self.run_tool("sfdisk", "--label", "gpt", "--list-types")
+        kind = next(line for line in kinds.splitlines() if table["partitions"][0]["type"] in line)
+        self.assertIn("Linux root (", kind)
+        checked = self.run_tool("e2fsck", "-fn", "%s?offset=%d" % (self.disk, OFFSET))
+        self.assertNotIn("Fix?", checked)
+        self.assertIn(partition["uuid"], self.run_tool("dumpe2fs", "-h", "%s?offset=%d" % (self.disk, OFFSET)))
+
+    def test_is_the_same_for_another_user_mask_clock_and_folder(self):
+        self.make("--hostname", "device-7", "--karg", "console=ttyS0")
+        other = self.dir + "/other/folder"
+        os.makedirs(other)
+        # As in a shared folder: what is made there belongs to its group and has its access list.
+        os.chmod(other, 0o2777)
+        self.run_tool("setfacl", "-d", "-m", "u:1234:rwx", other)
+        user = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups") if ROOT else ()
+        self.make("--hostname", "device-7", "--karg", "console=ttyS0", file=other + "/another-name",
+                  prefix=(*user, "faketime", "2031-05-06 07:08:09"), umask=0o077)
+        self.assertEqual(sha256(other + "/another-name"), sha256(self.disk))
+        self.assertEqual(os.listdir(other), ["another-name"])
+        self.make("--hostname", "device-8", "--karg", "console=ttyS0", file=self.dir + "/third")
+        self.assertNotEqual(sha256(self.dir + "/third"), sha256(self.disk))
+
+    @contextlib.contextmanager
+    def mounted(self):
+        target = self.dir + "/mounted"
+        os.mkdir(target)
+        done = subprocess.run(["mount", "-o", "loop,ro,offset=%d" % OFFSET, self.disk, target], capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest("no loop mount here: " + done.stderr.strip())
+        try:
+            yield target
+        finally:
+            subprocess.run(["umount", target], check=True)
+
+    @unittest.skipUnless(ROOT, "mounts")
+    def test_holds_what_a_device_would_have_made(self):
+        user = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+        self.make("--karg", "console=ttyS0", prefix=user)
+        native = self.dir + "/native"
+        self.run_tool(HOSTAPP, "--sysroot", native, "init")
+        self.run_tool(HOSTAPP, "--sysroot", native, "--quiet", "deploy", self.reference, "--karg", "console=ttyS0")
+        with self.mounted() as top:
+            here, there = picture(top), picture(native)
+            self.assertEqual(here.pop("lost+found")[0], oct(0o40700))
+            # The one file that has a time in it.
+            record = "hostapp/deployments/1/deployment.json"
+            documents = []
+            for folder, image in ((top, here), (native, there)):
+                with open(folder + "/" + record, encoding="utf-8") as file:
+                    documents.append(json.load(file))
+                image[record] = image[record][:4]
+            self.assertEqual(documents[0].pop("created"), "2023-11-14T22:13:20Z")
+            documents[1].pop("created")
+            self.assertEqual(*documents)
+            self.assertEqual(sorted(here), sorted(there))
+            for path, found in there.items():
+                self.assertEqual(here[path], found, path)
+            # That the comparison above saw something.
+            root = "hostapp/deployments/1/root/usr/"
+            self.assertEqual(here[root + "bin/ping"][3], {"security.capability": CAPABILITY})
+            self.assertEqual(here[root + "share/owned/file"][1], 100000)
+            self.assertEqual(here[root + "share/secret"][0], oct(0o100000))
+            self.assertEqual(len(here[root + "bin/ping4"][5]), 3)
+            self.run_tool("ostree", "--repo=" + top + "/ostree/repo", "fsck", "-q")
+            status = json.loads(self.run_tool(HOSTAPP, "--sysroot", native, "status", "--json"))
+            self.assertEqual(status["default"], 1)
+
+    @unittest.skipUnless(ROOT, "mounts")
+    def test_is_a_sysroot_for_the_device_and_has_its_hostname(self):
+        self.make("--hostname", "device-7.example", "--size", "300M")
+        self.assertEqual(os.path.getsize(self.disk), 300 << 20)
+        target = self.dir + "/writable"
+        os.mkdir(target)
+        done = subprocess.run(["mount", "-o", "loop,offset=%d" % OFFSET, self.disk, target], capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest("no loop mount here: " + done.stderr.strip())
+        try:
+            self.assertEqual(self.run_tool(HOSTAPP, "--sysroot", target, "etc", "diff").split(), ["M", "hostname"])
+            with open(target + "/hostapp/deployments/1/etc/upper/hostname", encoding="utf-8") as file:
+                self.assertEqual(file.read(), "device-7.example\n")
+            self.assertTrue(json.loads(self.run_tool(HOSTAPP, "--sysroot", target, "fsck", "--json"))["ok"])
+            # It can be updated, and what was there in linear folders is found and added to.
+            self.run_tool(HOSTAPP, "--sysroot", target, "--quiet", "deploy", self.reference)
+        finally:
+            subprocess.run(["umount", target], check=True)
+        self.assertNotIn("Fix?", self.run_tool("e2fsck", "-fn", "%s?offset=%d" % (self.disk, OFFSET)))
+
+    def test_too_small_a_disk_is_refused_with_both_numbers(self):
+        said = self.make("--size", "10M", status=NO_SPACE)
+        self.assertRegex(said, r"a disk of 10485760 bytes \(10.0 MiB\) is too small: the image needs [0-9]+ \(")
+        self.assertEqual(self.left(), [])
+        needs = int(said.split("the image needs ")[1].split()[0])
+        self.make("--size", str(needs))
+        self.assertIn("too small", self.make("--size", str(needs - 512), status=NO_SPACE))
+
+    def test_bad_arguments_have_one_clear_error(self):
+        for options, words in ((["--size", "8X"], "--size 8X: it is a number of bytes"),
+                               (["--size", "1000000001"], "no whole sectors"),
+                               (["--fs", "xfs"], "--fs xfs: this version makes ext4 only"),
+                               (["--fs", "btrfs"], "--fs btrfs: this version makes ext4 only"),
+                               (["--fs", "fat"], "--fs fat: it is ext4"),
+                               (["--loader", "grub"], "--loader grub: this version"),
+                               (["--loader", "lilo"], "--loader lilo: it is"),
+                               (["--hostname", "a b"], "the hostname a b is not of"),
+                               (["--hostname", "-a"], "the hostname -a is not of"),
+                               (["--hostname", "a" * 65], "64 characters"),
+                               (["--karg", "hostapp.deployment=2"], "hostapp.deployment")):
+            said = self.make(*options, status=INVALID)
+            self.assertIn(words, said)
+            self.assertEqual(len(said.strip().splitlines()), 1 if "sectors" not in words else 2, said)
+            self.assertEqual(self.left(), [])
+
+    def test_replaces_only_an_ordinary_file(self):
+        with open(self.disk, "w", encoding="utf-8") as file:
+            file.write("old")
+        self.make()
+        self.assertIn("No errors", self.run_tool("sfdisk", "--verify", self.disk))
+        os.mkdir(self.dir + "/folder")
+        os.symlink("disk.img", self.dir + "/link")
+        for name in ("folder", "link"):
+            self.assertIn("is no ordinary file", self.make(file=self.dir + "/" + name, status=INVALID))
+        block = next((path for path in ("/dev/" + name for name in sorted(os.listdir("/dev")))
+                      if stat.S_ISBLK(os.lstat(path).st_mode)), None)
+        if block:
+            os.symlink(block, self.dir + "/device")
+            said = self.make(file=self.dir + "/device", status=INVALID)
+            self.assertIn("is a block device", said)
+            self.assertIn("hostapp install", said)
+        self.assertIn("question mark", self.make(file=self.dir + "/a?offset=0", status=INVALID))
+        self.assertIn("No such file", self.make(file=self.dir + "/missing/disk", status=3))
+        self.assertEqual([name for name in self.left() if name.startswith(".")], [])
+
+    @unittest.skipUnless(ROOT, "mounts")
+    def test_a_full_disk_below_is_no_space_and_leaves_nothing(self):
+        small = self.dir + "/small"
+        os.mkdir(small)
+        large = ("usr/share/24MiB", tarfile.REGTYPE, 0o644, 0, b"24 MiB!\n" * (3 << 20), {})
+        write_tar(self.dir + "/large.tar", [large])
+        reference = "oci:%s/layout:v1" % self.dir
+        self.run_tool(HOSTAPP_IMAGE, "pack", "--quiet", self.dir + "/large.tar", reference)
+        self.run_tool("mount", "-t", "tmpfs", "-o", "size=48M", "none", small)
+        try:
+            # Enough for the sysroot and the 16 MiB that an import leaves free, not for the disk beside it.
+            said = self.run_tool(HOSTAPP_IMAGE, "disk", "--quiet", reference, small + "/disk.img", status=NO_SPACE)
+            self.assertIn(" into the disk: ", said)
+            self.assertEqual(os.listdir(small), [])
+        finally:
+            subprocess.run(["umount", small], check=True)
+
+    def start(self, until):
+        """A run that has got as far as `until` in its folder."""
+        work = self.dir + "/.disk.img.hostapp-disk"
+        # In a session of its own, so that what is sent to it is sent to nobody else.
+        running = subprocess.Popen([HOSTAPP_IMAGE, "disk", "--quiet", self.reference, self.disk],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        while running.poll() is None and not os.path.exists(work + "/" + until):
+            time.sleep(0.001)
+        return running
+
+    def test_interrupted_it_leaves_nothing_behind(self):
+        with open(self.disk, "w", encoding="utf-8") as file:
+            file.write("old")
+        for until in ("lock", "root/ostree/repo", "disk"):
+            running = self.start(until)
+            running.send_signal(signal.SIGTERM)
+            _, said = running.communicate(timeout=60)
+            self.assertEqual(running.returncode, CANCELLED, said)
+            self.assertEqual(self.left(), ["disk.img"])
+            self.assertEqual(os.path.getsize(self.disk), 3)
+
+    def test_killed_the_next_run_makes_the_same_and_clears_up(self):
+        self.make()
+        wanted = sha256(self.disk)
+        for until in ("lock", "root/hostapp/deployments", "disk"):
+            running = self.start(until)
+            running.kill()
+            running.communicate(timeout=60)
+            self.assertEqual(running.returncode, -signal.SIGKILL)
+            self.assertEqual(self.left(), [".disk.img.hostapp-disk", "disk.img"])
+            self.assertEqual(sha256(self.disk), wanted)
+            self.make()
+            self.assertEqual(self.left(), ["disk.img"])
+            self.assertEqual(sha256(self.disk), wanted)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
