@@ -25,13 +25,13 @@ def test(function):
     return function
 
 
-def disk_of_one_deployment(device):
-    device.deployment(1, script=SEES)
-    tree = device.path("deployments/1/root")
+def one_deployment_on(machine):
+    machine.deployment(1, script=SEES)
+    tree = machine.path("deployments/1/root")
     write(os.path.join(tree, "usr/lib/os-release"), "ID=test\n")
     write(os.path.join(tree, "usr/etc/fstab"), "none /srv/early tmpfs x-initrd.mount 0 0\n")
-    device.ledger("default=1")
-    device.make_disk()
+    machine.ledger("default=1")
+    machine.make_disk()
 
 
 def make_damage(device):
@@ -52,7 +52,7 @@ def expect_mended(device):
 def dracut_with_systemd(device):
     """The deployment is in place before systemd reads its fstab. The root is checked, as far as the command line wants."""
     initramfs = Generators(device.tools).dracut_with_systemd()
-    disk_of_one_deployment(device)
+    one_deployment_on(device)
     lose_a_folder(device)
     device.boot("systemd.show_status=no rd.shell=0 rd.emergency=reboot fsck.repair=yes root=UUID=" + UUID,
                 initramfs=initramfs, restarts=False)
@@ -65,7 +65,7 @@ def dracut_with_systemd(device):
 def dracut_without_systemd(device):
     """dracut wants /proc, /sys and /dev in what it mounted: what it finds there is the deployment."""
     initramfs = Generators(device.tools).dracut_without_systemd()
-    disk_of_one_deployment(device)
+    one_deployment_on(device)
     make_damage(device)
     device.boot("rd.shell=0 rd.emergency=reboot root=UUID=" + UUID, initramfs=initramfs, restarts=False)
     device.expect("booting deployment 1 (default", *PLACES)
@@ -82,7 +82,7 @@ def initramfs_tools_mends_a_damaged_root(device):
     files = generators.files_in(initramfs)
     for name in ("fsck fsck.ext4 fsck.ext3 fsck.ext2 e2fsck logsave hostapp-init overlay.ko erofs.ko loop.ko").split():
         assert name in files, "%s is not in the initramfs" % name
-    disk_of_one_deployment(device)
+    one_deployment_on(device)
     make_damage(device)
     device.boot("root=UUID=" + UUID, initramfs=initramfs, restarts=False)
     device.expect("contains a file system with errors, check forced", "FIXED", "booting deployment 1 (default", *PLACES)
@@ -93,7 +93,7 @@ def initramfs_tools_mends_a_damaged_root(device):
 @test
 def tiny_mends_a_damaged_root(device):
     """On a machine without a battery for its clock: the file system was made in the future."""
-    disk_of_one_deployment(device)
+    one_deployment_on(device)
     make_damage(device)
     device.boot("root=UUID=" + UUID, initramfs=Generators(device.tools).tiny(), clock="1985-01-01")
     device.expect("contains a file system with errors, check forced", "FIXED", "booting deployment 1 (default", *PLACES)
@@ -103,7 +103,7 @@ def tiny_mends_a_damaged_root(device):
 
 @test
 def tiny_boots_with_damage_that_a_person_has_to_mend(device):
-    disk_of_one_deployment(device)
+    one_deployment_on(device)
     lose_a_folder(device)
     device.boot("root=UUID=" + UUID, initramfs=Generators(device.tools).tiny())
     device.expect("UNEXPECTED INCONSISTENCY", "e2fsck left damage or did not run; mounting it anyway",

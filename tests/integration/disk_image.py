@@ -9,7 +9,9 @@ What needs root (another user, a mount) is left out for others.
 import contextlib
 import hashlib
 import io
+import functools
 import json
+import operator
 import os
 import shutil
 import signal
@@ -198,16 +200,18 @@ class DiskImage(unittest.TestCase):
         with self.mounted() as top:
             here, there = picture(top), picture(native)
             self.assertEqual(here.pop("lost+found")[0], oct(0o40700))
-            # The one file that has a time in it.
-            record = "hostapp/deployments/1/deployment.json"
-            documents = []
-            for folder, image in ((top, here), (native, there)):
-                with open(folder + "/" + record, encoding="utf-8") as file:
-                    documents.append(json.load(file))
-                image[record] = image[record][:4]
-            self.assertEqual(documents[0].pop("created"), "2023-11-14T22:13:20Z")
-            documents[1].pop("created")
-            self.assertEqual(*documents)
+            # The two files that have a time in them.
+            for record, times in (("deployments/1/deployment.json", ["created"]),
+                                  ("history.json", ["transitions", 0, "time"])):
+                documents = []
+                for folder, image in ((top, here), (native, there)):
+                    with open(folder + "/hostapp/" + record, encoding="utf-8") as file:
+                        documents.append(json.load(file))
+                    image["hostapp/" + record] = image["hostapp/" + record][:4]
+                places = [functools.reduce(operator.getitem, times[:-1], document) for document in documents]
+                self.assertEqual(places[0].pop(times[-1]), "2023-11-14T22:13:20Z")
+                places[1].pop(times[-1])
+                self.assertEqual(*documents)
             self.assertEqual(sorted(here), sorted(there))
             for path, found in there.items():
                 self.assertEqual(here[path], found, path)
