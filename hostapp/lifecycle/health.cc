@@ -12,7 +12,7 @@
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "hostapp/lifecycle/mark.h"
-#include "hostapp/lifecycle/run_program.h"
+#include "hostapp/base/run_program.h"
 
 namespace hostapp {
 namespace {

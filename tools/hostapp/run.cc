@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "hostapp/lifecycle/run_program.h"
+#include "hostapp/base/run_program.h"
 #include "tools/cli/arguments.h"
 #include "tools/cli/session.h"
 #include "tools/hostapp/verbs.h"

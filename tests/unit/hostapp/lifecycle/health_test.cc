@@ -12,7 +12,7 @@
 
 #include "hostapp/base/strings.h"
 #include "hostapp/base/unique_fd.h"
-#include "hostapp/lifecycle/run_program.h"
+#include "hostapp/base/run_program.h"
 #include "tests/support/test_sysroot.h"
 
 namespace hostapp {

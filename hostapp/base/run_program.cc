@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hostapp/lifecycle/run_program.h"
+#include "hostapp/base/run_program.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 
 #include "hostapp/base/strings.h"
 #include "hostapp/base/unique_fd.h"
@@ -65,15 +67,35 @@ class SpawnOptions {
   posix_spawnattr_t attributes_{};
 };
 
-Result<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
-  pointers.reserve(argv.size() + 1);
-  for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
+  pointers.reserve(texts.size() + 1);
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::string_view NameOf(std::string_view variable) { return variable.substr(0, variable.find('=')); }
+
+// Our own variables but those that `changes` has, and these.
+std::vector<std::string> Environment(const std::vector<std::string>& changes) {
+  std::vector<std::string> all = changes;
+  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const bool changed = std::any_of(changes.begin(), changes.end(),
+                                     [&](const std::string& change) { return NameOf(change) == NameOf(text); });
+    if (!changed) all.emplace_back(text);
+  }
+  return all;
+}
+
+Result<pid_t> Spawn(const std::vector<std::string>& argv, const std::vector<std::string>& changes, int output) {
+  const std::vector<char*> pointers = Pointers(argv);
+  const std::vector<std::string> environment = Environment(changes);
   const SpawnOptions options(output);
   pid_t pid = 0;
-  const int error =
-      ::posix_spawnp(&pid, pointers[0], options.actions(), options.attributes(), pointers.data(), ::environ);
+  const int error = ::posix_spawnp(&pid, pointers[0], options.actions(), options.attributes(), pointers.data(),
+                                   Pointers(environment).data());
   if (error != 0) return SysError(error, StrCat("starting ", Escape(argv[0])));
   return pid;
 }
@@ -94,9 +116,25 @@ void ReadAvailable(int fd, std::string& output) {
 
 }  // namespace
 
-Result<ProgramResult> RunProgram(const std::vector<std::string>& argv, std::chrono::seconds timeout, OpContext& ctx) {
+std::string ProgramResult::Ending() const {
+  if (end == End::kTimedOut) return "took too long";
+  return StrCat(end == End::kExited ? "exit status " : "killed by signal ", code);
+}
+
+Result<std::string> FindProgram(const std::string& name, std::string_view package) {
+  const char* path = std::getenv("PATH");
+  const std::string folders = StrCat(path != nullptr ? path : "/usr/bin:/bin", ":/usr/local/sbin:/usr/sbin:/sbin");
+  for (const std::string_view folder : Split(folders, ':')) {
+    std::string program = StrCat(folder, "/", name);
+    if (!folder.empty() && ::access(program.c_str(), X_OK) == 0) return program;
+  }
+  return Error(Errc::kNotFound, StrCat("the program ", name, " is not installed; it is in the package ", package));
+}
+
+Result<ProgramResult> RunProgram(const std::vector<std::string>& argv, std::chrono::seconds timeout, OpContext& ctx,
+                                 const std::vector<std::string>& environment) {
   ASSIGN_OR_RETURN(Pipe pipe, MakePipe());
-  ASSIGN_OR_RETURN(const pid_t pid, Spawn(argv, pipe.write.get()));
+  ASSIGN_OR_RETURN(const pid_t pid, Spawn(argv, environment, pipe.write.get()));
   pipe.write.Reset(-1);
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const auto deadline = ctx.clock.Monotonic() + timeout;
