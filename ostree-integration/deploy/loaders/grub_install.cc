@@ -29,9 +29,12 @@ struct Platform {
   std::string name;  // as -O of grub-mkimage has it, and the folder of modules
   std::string_view package;
   std::string_view more_modules;
+  std::string_view console;
 };
-const Platform kBios = {"i386-pc", "grub-pc-bin", " biosdisk"};
-const Platform kEfi = {"x86_64-efi", "grub-efi-amd64-bin", ""};
+// BIOS knows no serial consoles; UEFI has its own, and GRUB on the same port would say everything twice.
+const Platform kBios = {"i386-pc", "grub-pc-bin", " biosdisk",
+                        "serial --unit=0 --speed=115200\nterminal_output console serial\n"};
+const Platform kEfi = {"x86_64-efi", "grub-efi-amd64-bin", "", ""};
 
 // Both stand in a script without quotes.
 bool IsPlain(std::string_view text, std::string_view more) {
@@ -47,15 +50,15 @@ Status CheckPlace(const GrubPlace& place) {
                                         "\" is not the UUID of a file system (letters, digits and -)"));
   }
   const bool is_top = place.top.empty() || (place.top.starts_with('/') && !place.top.ends_with('/'));
-  if (is_top && IsPlain(place.top, "/._-")) return Ok();
+  if (is_top && place.top.size() <= kMaxGrubTopBytes && IsPlain(place.top, "/._-")) return Ok();
   return Error(Errc::kInvalid, StrCat("making GRUB's image: \"", Escape(place.top),
                                       "\" is neither empty nor an "
-                                      "absolute path of letters, digits and . _ -"));
+                                      "absolute path of at most 64 letters, digits and . _ -"));
 }
 
 // Read by GRUB's rescue parser, which knows no `if`: what follows `source` is for the case that it comes back.
-std::string EarlyConfig(const GrubPlace& place) {
-  return StrCat("search --no-floppy --fs-uuid --set=root ", place.uuid, "\nsource ($root)", place.top,
+std::string EarlyConfig(const Platform& platform, const GrubPlace& place) {
+  return StrCat(platform.console, "search --no-floppy --fs-uuid --set=root ", place.uuid, "\nsource ($root)", place.top,
                 "/hostapp/grub/grub.cfg\necho \"hostapp: no grub.cfg on the file system ", place.uuid,
                 "; restarting in 30 seconds\"\nsleep 30\nreboot\n");
 }
@@ -86,7 +89,7 @@ Result<std::string> MakeImage(const Platform& platform, const GrubPlace& place, 
   }
   ASSIGN_OR_RETURN(const MemoryFile config, MakeMemoryFile("grub-early-config"));
   ASSIGN_OR_RETURN(const MemoryFile image, MakeMemoryFile("grub-image"));
-  TRY(WriteAll(config.fd.get(), AsBytes(EarlyConfig(place)), ctx.sys));
+  TRY(WriteAll(config.fd.get(), AsBytes(EarlyConfig(platform, place)), ctx.sys));
   std::vector<std::string> argv = {
       program, "-O",          platform.name, "-d",        modules, "-p", StrCat(place.top, "/hostapp/grub"),
       "-c",    config.Path(), "-o",          image.Path()};
