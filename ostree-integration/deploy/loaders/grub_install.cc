@@ -34,7 +34,8 @@ struct Platform {
 // BIOS knows no serial consoles; UEFI has its own, and GRUB on the same port would say everything twice.
 const Platform kBios = {"i386-pc", "grub-pc-bin", " biosdisk",
                         "serial --unit=0 --speed=115200\nterminal_output console serial\n"};
-const Platform kEfi = {"x86_64-efi", "grub-efi-amd64-bin", "", ""};
+// Without its drivers for the screen the kernel would not know of one.
+const Platform kEfi = {"x86_64-efi", "grub-efi-amd64-bin", " efi_gop efi_uga", ""};
 
 // Both stand in a script without quotes.
 bool IsPlain(std::string_view text, std::string_view more) {
