@@ -5,6 +5,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/grub_config.h"
 #include "ostree-integration/deploy/loaders/grub_env.h"
 
 namespace hostapp {
@@ -17,10 +18,24 @@ constexpr const char* kConfigName = "entry.cfg";
 constexpr const char* kSumsName = "SHA256SUMS";
 constexpr const char* kGoodName = "good";
 constexpr std::string_view kSetBootSet = "set boot_set=";
+// GRUB puts the kernel's path in front of the arguments, and cuts off without a word what is more than the kernel
+// takes.
+constexpr size_t kLinuxPathBytes = std::string_view("BOOT_IMAGE=/hostapp//linux").size() + kMaxGrubTopBytes + 64;
+constexpr size_t kMaxCommandLineBytes = 2047;  // without the NUL
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 10;
 
 std::string EntryPath(uint64_t serial) { return StrCat(kEntriesDir, "/", GrubEntryName(serial)); }
 std::string UnfinishedName(uint64_t serial) { return StrCat(".", GrubEntryName(serial), ".new"); }
+
+// As GRUB puts it together: with quotes around an argument that has a space in it.
+size_t CommandLineBytes(const BootEntry& entry) {
+  size_t bytes = kLinuxPathBytes;
+  for (const std::string& argument : EntryArguments(entry)) {
+    const std::string plain = Unquoted(argument).value_or(argument);
+    bytes += 1 + plain.size() + (plain.find(' ') == std::string::npos ? 0 : 2);
+  }
+  return bytes;
+}
 
 // The function is what grub.cfg calls when the checksums are right. Between single quotes GRUB reads nothing but text.
 std::string EntryConfig(const BootEntry& entry) {
@@ -89,13 +104,19 @@ Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
 }  // namespace
 
 Status GrubLoader::Check(const BootEntry& entry) const {
-  TRY(CheckEntryArguments(entry));
+  if (const size_t bytes = CommandLineBytes(entry); bytes > kMaxCommandLineBytes) {
+    return Error(Errc::kInvalid, StrCat("deployment ", entry.serial,
+                                        ": its kernel arguments have, with the kernel's path that GRUB adds, ", bytes,
+                                        " bytes, more than the ", kMaxCommandLineBytes, " that a kernel takes"));
+  }
   for (const std::string& argument : entry.arguments) {
     const auto plain = Unquoted(argument);
-    // GRUB writes a backslash before each of these, which the kernel then takes for part of the argument.
-    if (plain && plain->find_first_of("'\"\\") == std::string::npos) continue;
-    return Error(Errc::kInvalid, StrCat("kernel argument ", Escape(argument),
-                                        ": GRUB cannot pass on quotes inside of a value, nor ' or \\"));
+    // GRUB writes a backslash before each of these, which the kernel then takes for part of the argument, and puts
+    // quotes around spaces only.
+    if (plain && plain->find_first_of("'\"\\\t\n\v\f\r") == std::string::npos) continue;
+    return Error(Errc::kInvalid,
+                 StrCat("kernel argument ", Escape(argument),
+                        ": GRUB cannot pass on quotes inside of a value, nor ' or \\ or white space but spaces"));
   }
   return Ok();
 }

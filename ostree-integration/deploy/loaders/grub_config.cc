@@ -9,29 +9,28 @@ namespace {
 // What GRUB 2.06 can and cannot do decides the form: no arithmetic (a count goes down by cases), no `&&`, no function
 // inside of `if`, `source` never fails, variables keep their value when a load fails.
 constexpr std::string_view kScript = R"(
-if serial --unit=0 --speed=115200; then
-  terminal_output console serial
-fi
-
 # Starts the deployment of an entry, or comes back when it is damaged. An entry's SHA256SUMS holds the entry and its boot
-# set's own SHA256SUMS, so every byte is checked before the kernel is touched: a damaged one may hang.
+# set's own SHA256SUMS, so every byte is checked before the kernel is touched: a damaged one may hang. To hashsum an empty
+# list is one without a fault.
 function start_entry {
   set entry="$top/hostapp/grub/entries/$1"
   set boot_set=
-  if hashsum --hash sha256 --prefix "$top/hostapp" --check "$entry/SHA256SUMS"; then
-    source "$entry/entry.cfg"
-    set files="$top/hostapp/$boot_set"
-    if [ -n "$boot_set" ]; then
-      if hashsum --hash sha256 --prefix "$files" --check "$files/SHA256SUMS"; then
-        echo "hostapp: starting deployment $1"
-        if start_kernel; then
-          if initrd "$files/initrd"; then
-            boot
+  if [ -s "$entry/SHA256SUMS" ]; then
+    if hashsum --hash sha256 --prefix "$top/hostapp" --check "$entry/SHA256SUMS"; then
+      source "$entry/entry.cfg"
+      set files="$top/hostapp/$boot_set"
+      if [ -n "$boot_set" ]; then
+        if hashsum --hash sha256 --prefix "$files" --check "$files/SHA256SUMS"; then
+          echo "hostapp: starting deployment $1"
+          if start_kernel; then
+            if initrd "$files/initrd"; then
+              boot
+            fi
+            # A second kernel in this boot would get a broken command line.
+            echo "hostapp: deployment $1 could not be started; restarting"
+            sleep 5
+            reboot
           fi
-          # A second kernel in this boot would get a broken command line.
-          echo "hostapp: deployment $1 could not be started; restarting"
-          sleep 5
-          reboot
         fi
       fi
     fi

@@ -2,12 +2,16 @@
 // The grub.cfg of a device: static, it finds entries that were added after it was written.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace hostapp {
 
-// `top` is the path of the folder above hostapp/ on the file system that GRUB's $root is: "" for a boot partition,
+inline constexpr size_t kMaxGrubTopBytes = 64;
+
+// `top` (at most that long) is the path of the folder above hostapp/ on the file system that GRUB's $root is: "" for a
+// boot partition,
 // "/boot" for a folder of the root file system. For GRUB 2.06 and later; grub-script-check(1) accepts it.
 std::string GrubConfig(std::string_view top);
 

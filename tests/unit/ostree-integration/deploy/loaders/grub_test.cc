@@ -7,6 +7,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/grub_config.h"
 #include "ostree-integration/deploy/loaders/grub_env.h"
 #include "tests/support/faulty_syscalls.h"
 #include "tests/support/temp_dir.h"
@@ -78,7 +79,7 @@ TEST(GrubLoader, WritesArgumentsAsTextWithoutQuotes) {
 }
 
 TEST(GrubLoader, RefusesArgumentsThatGrubWouldChange) {
-  for (const char* wrong : {"a='b'", "a=b\\c", "a=b\"c d\"", "a=\"b\"\"c\"", "\"a\"b"}) {
+  for (const char* wrong : {"a='b'", "a=b\\c", "a=b\"c d\"", "a=\"b\"\"c\"", "\"a\"b", "a=b\tc", "a=\"b\nc\""}) {
     Entry made;
     made.entry.arguments = {wrong};
     const Status status = made.Check();
@@ -86,6 +87,22 @@ TEST(GrubLoader, RefusesArgumentsThatGrubWouldChange) {
     EXPECT_EQ(status.error().code(), Errc::kInvalid);
     EXPECT_THAT(status.error().message(), HasSubstr("GRUB cannot pass on"));
   }
+}
+
+TEST(GrubLoader, CountsWhatGrubAddsToTheArguments) {
+  Entry made;
+  const std::string ours = Join(EntryArguments(made.entry), " ");
+  const std::string added = StrCat("BOOT_IMAGE=/hostapp/", made.entry.boot_set.Hex(), "/linux ");
+  const size_t left = 2047 - added.size() - kMaxGrubTopBytes - ours.size();
+  made.entry.arguments = {StrCat("x=", std::string(left - 3, 'y'))};
+  EXPECT_TRUE(made.Check().ok());
+  made.entry.arguments = {StrCat("x=", std::string(left - 2, 'y'))};
+  const Status status = made.Check();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), Errc::kInvalid);
+  EXPECT_THAT(status.error().message(), HasSubstr("that GRUB adds, 2048 bytes, more than the 2047"));
+  made.entry.arguments = {StrCat("x= ", std::string(left - 4, 'y'))};
+  EXPECT_FALSE(made.Check().ok()) << "GRUB puts it into quotes";
 }
 
 TEST(GrubLoader, OverwritesItsEnvironmentInPlace) {
