@@ -11,7 +11,17 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kLeastRoom = 256 * kMiB;
-constexpr const char* kRootName = "hostapp-root";
+constexpr uint64_t kBiosBootBytes = kMiB;
+constexpr uint64_t kEspBytes = 64 * kMiB;
+constexpr const char* kBiosBootType = "21686148-6449-6e6f-744e-656564454649";
+constexpr const char* kEspType = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+constexpr const char* kXbootldrType = "bc13c2ff-59e6-4262-a352-b275fd6f7172";
+
+Uuid Known(const char* text) {
+  const std::optional<Uuid> uuid = ParseUuid(text);
+  CHECK(uuid.has_value());
+  return *uuid;
+}
 
 struct RootType {
   std::string_view architecture;
@@ -32,13 +42,13 @@ constexpr std::array<RootType, 9> kRootTypes = {{
 
 PlannedPartition Plan(const PartitionWish& wish, uint64_t offset, uint64_t bytes, const HashValue& seed) {
   return {.partition = {.type = wish.type,
-                        .id = DeriveUuid(seed, StrCat("partition ", wish.name)),
+                        .id = PartitionId(seed, wish.name),
                         .name = wish.name,
                         .offset = offset,
                         .bytes = bytes},
           .file_system = wish.file_system,
           .content = wish.content,
-          .uuid = DeriveUuid(seed, StrCat("file system ", wish.name)),
+          .uuid = FileSystemId(seed, wish.name),
           .hash_seed = DeriveUuid(seed, StrCat("hash seed ", wish.name))};
 }
 
@@ -52,9 +62,7 @@ bool DiskLayout::HasBootPartition() const {
 Result<Uuid> RootPartitionType(std::string_view architecture) {
   for (const RootType& type : kRootTypes) {
     if (type.architecture != architecture) continue;
-    const std::optional<Uuid> uuid = ParseUuid(type.uuid);
-    CHECK(uuid.has_value());
-    return *uuid;
+    return Known(std::string(type.uuid).c_str());
   }
   return Error(Errc::kInvalid, StrCat("no type of partition is known for the root file system of the architecture ",
                                       Escape(architecture)));
@@ -64,6 +72,35 @@ Result<DiskLayout> LayoutForNone(std::string_view architecture) {
   DiskLayout layout;
   ASSIGN_OR_RETURN(layout.root_type, RootPartitionType(architecture));
   return layout;
+}
+
+Result<DiskLayout> LayoutForGrub(std::string_view architecture, uint64_t boot_bytes) {
+  if (architecture != "amd64") {
+    return Error(Errc::kInvalid, StrCat("disks with GRUB are made for amd64, not for ", Escape(architecture)));
+  }
+  DiskLayout layout;
+  ASSIGN_OR_RETURN(layout.root_type, RootPartitionType(architecture));
+  layout.before_root = {{.name = kBiosBootPartition,
+                         .type = Known(kBiosBootType),
+                         .file_system = FileSystem::kNone,
+                         .content = PartitionContent::kBiosBoot,
+                         .bytes = kBiosBootBytes},
+                        {.name = kEspPartition,
+                         .type = Known(kEspType),
+                         .file_system = FileSystem::kFat,
+                         .content = PartitionContent::kEsp,
+                         .bytes = kEspBytes},
+                        {.name = kBootPartition,
+                         .type = Known(kXbootldrType),
+                         .file_system = FileSystem::kExt4,
+                         .content = PartitionContent::kBoot,
+                         .bytes = boot_bytes}};
+  return layout;
+}
+
+Uuid PartitionId(const HashValue& seed, std::string_view name) { return DeriveUuid(seed, StrCat("partition ", name)); }
+Uuid FileSystemId(const HashValue& seed, std::string_view name) {
+  return DeriveUuid(seed, StrCat("file system ", name));
 }
 
 Result<DiskPlan> PlanDisk(const DiskLayout& layout, const TreeSize& root, std::optional<uint64_t> bytes,
@@ -87,7 +124,7 @@ Result<DiskPlan> PlanDisk(const DiskLayout& layout, const TreeSize& root, std::o
   const uint64_t content = root.blocks * kExt4BlockBytes;
   plan.bytes = bytes.value_or(offset + SmallestExt4(root, content + kLeastRoom) + kMiB);
   const uint64_t root_bytes = (plan.bytes - kMiB) / kMiB * kMiB - offset;
-  const PartitionWish wish{.name = kRootName, .type = layout.root_type, .content = PartitionContent::kRoot};
+  const PartitionWish wish{.name = kRootPartition, .type = layout.root_type, .content = PartitionContent::kRoot};
   plan.partitions.push_back(Plan(wish, offset, root_bytes, seed));
   return plan;
 }

@@ -17,10 +17,15 @@
 
 namespace hostapp {
 
-enum class FileSystem { kExt4 };
+enum class FileSystem { kExt4, kFat, kNone };
 
-// What is in a partition: the sysroot, or the folder that holds the boot sets.
-enum class PartitionContent { kRoot, kBoot };
+// What is in a partition: the sysroot, the folder that holds the boot sets, or the loader's own files or bytes.
+enum class PartitionContent { kRoot, kBoot, kEsp, kBiosBoot };
+
+inline constexpr const char* kRootPartition = "hostapp-root";
+inline constexpr const char* kBootPartition = "hostapp-boot";
+inline constexpr const char* kEspPartition = "hostapp-esp";
+inline constexpr const char* kBiosBootPartition = "hostapp-bios";
 
 // A partition before the root's.
 struct PartitionWish {
@@ -45,6 +50,14 @@ Result<Uuid> RootPartitionType(std::string_view architecture);
 
 // One root partition.
 Result<DiskLayout> LayoutForNone(std::string_view architecture);
+
+// GRUB for BIOS and UEFI on one disk: its core image, the EFI system partition, and a boot partition of `boot_bytes`
+// (whole MiB). kInvalid for an architecture that our GRUB images are not made for.
+Result<DiskLayout> LayoutForGrub(std::string_view architecture, uint64_t boot_bytes);
+
+// The identities of a partition and of its file system, known before the disk is planned.
+Uuid PartitionId(const HashValue& seed, std::string_view name);
+Uuid FileSystemId(const HashValue& seed, std::string_view name);
 
 struct PlannedPartition {
   GptPartition partition;

@@ -10,11 +10,11 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/json.h"
+#include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/base/toml.h"
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "hostapp/lifecycle/mark.h"
-#include "hostapp/base/run_program.h"
 
 namespace hostapp {
 namespace {

@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
 #include "hostapp/base/run_program.h"
 #include "hostapp/disk/ext4_writer.h"
 #include "hostapp/lifecycle/deploy_image.h"
+#include "hostapp/lifecycle/disk_loader.h"
 #include "hostapp/lifecycle/init_sysroot.h"
 #include "ostree-integration/deploy/kargs.h"
 
@@ -130,8 +132,9 @@ Result<WorkFolder> WorkFolder::Make(int parent, const Place& place, OpContext& c
 
 // Everything that the disk follows from.
 HashValue SeedOf(const ResolvedImage& image, const Reference& reference, const DiskOptions& options) {
-  std::string text = StrCat("hostapp disk 1\n", image.manifest.digest.ToString(), "\n", reference.ToString(), "\n",
-                            options.bytes.value_or(0), "\n", options.hostname.value_or(""), "\n");
+  std::string text =
+      StrCat("hostapp disk 1\n", image.manifest.digest.ToString(), "\n", reference.ToString(), "\n",
+             LoaderName(options.loader), "\n", options.bytes.value_or(0), "\n", options.hostname.value_or(""), "\n");
   for (const std::string& argument : options.kernel_arguments) text += StrCat(argument, "\n");
   return HashOf(AsBytes(text));
 }
@@ -160,25 +163,36 @@ Status WriteHostname(const Device& device, DeploymentSerial serial, const std::s
   return ReplaceFile(upper.get(), "hostname", AsBytes(hostname + "\n"), 0644, ctx.sys);
 }
 
-Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const DiskLayout& layout, const Reference& reference,
+Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& seed, const Reference& reference,
                                      const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
                                      const RecordingSyscalls& recorder, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, 0));
   const std::string root = work.Path(kRootName);
   const SysrootPaths paths{.root = root,
                            .boot = layout.HasBootPartition() ? work.Path(kBootName) : StrCat(root, "/", kBootName),
+                           .boot_mount = {},
                            .boot_record = ""};
   TRY(InitSysroot(paths, ctx));
   ASSIGN_OR_RETURN(Device device, OpenDevice(paths, ctx));
-  const DeployOptions deploy{.kernel_arguments = options.kernel_arguments};
+  TRY(PrepareLoader(options.loader, device.sysroot, seed, ctx));
+  const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed)};
   ASSIGN_OR_RETURN(const DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
   if (options.hostname) TRY(WriteHostname(device, report.serial, *options.hostname, recorder, ctx));
   return report.serial;
 }
 
+// For three boot sets of this image: the running one, the one before, and the one on trial.
+Result<uint64_t> BootBytes(const WorkFolder& work, const AttributeSource& attributes, OpContext& ctx) {
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  ASSIGN_OR_RETURN(const UniqueFd boot, OpenDir(work.dir(), kBootName, ctx.sys));
+  ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(boot.get(), attributes, ctx));
+  return SmallestExt4(size, 2 * size.blocks * kExt4BlockBytes + 8 * kMiB);
+}
+
 Status WriteAt(int disk, std::string_view bytes, uint64_t offset, OpContext& ctx) {
   while (!bytes.empty()) {
     const ssize_t written = ctx.sys.PwriteAt(disk, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written <= 0) return SysError(written < 0 ? static_cast<int>(-written) : EIO, "writing the partition table");
+    if (written <= 0) return SysError(written < 0 ? static_cast<int>(-written) : EIO, "writing the disk");
     bytes.remove_prefix(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
   }
@@ -193,8 +207,8 @@ Status WriteTable(int disk, const DiskPlan& plan, OpContext& ctx) {
   return WriteAt(disk, table.tail, plan.bytes - kGptTailBytes, ctx);
 }
 
-Status WritePartition(const WorkFolder& work, const PlannedPartition& planned, int64_t time,
-                      const AttributeSource& attributes, OpContext& ctx) {
+Status WriteTree(const WorkFolder& work, const PlannedPartition& planned, int64_t time,
+                 const AttributeSource& attributes, OpContext& ctx) {
   const char* from = planned.content == PartitionContent::kRoot ? kRootName : kBootName;
   ASSIGN_OR_RETURN(const UniqueFd tree, OpenDir(work.dir(), from, ctx.sys));
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(tree.get(), attributes, ctx));
@@ -209,16 +223,46 @@ Status WritePartition(const WorkFolder& work, const PlannedPartition& planned, i
       .While("writing ", HumanBytes(size.blocks * kExt4BlockBytes), " into the disk");
 }
 
+Status WriteEsp(const WorkFolder& work, const PlannedPartition& planned, int64_t time,
+                const std::vector<FatFile>& files, OpContext& ctx) {
+  uint32_t serial = 0;
+  for (const std::byte byte : std::span(planned.uuid.bytes).first(4))
+    serial = serial << 8 | static_cast<uint32_t>(byte);
+  const FatOptions options{.offset = planned.partition.offset,
+                           .bytes = planned.partition.bytes,
+                           .label = "HOSTAPP-ESP",
+                           .serial = serial,
+                           .time = time};
+  return WriteFat(work.Path(kDiskName), options, files, work.dir(), ctx).While("making the EFI system partition");
+}
+
+Status WritePartition(const WorkFolder& work, int disk, const PlannedPartition& planned, int64_t time,
+                      const LoaderImages& loader, const AttributeSource& attributes, OpContext& ctx) {
+  switch (planned.content) {
+    case PartitionContent::kRoot:
+    case PartitionContent::kBoot:
+      return WriteTree(work, planned, time, attributes, ctx);
+    case PartitionContent::kEsp:
+      return WriteEsp(work, planned, time, loader.esp, ctx);
+    case PartitionContent::kBiosBoot:
+      return WriteAt(disk, loader.bios_boot, planned.partition.offset, ctx);
+  }
+  return Ok();
+}
+
 // Returns the bytes that the file takes.
-Result<uint64_t> WriteDisk(const WorkFolder& work, const DiskPlan& plan, int64_t time,
+Result<uint64_t> WriteDisk(const WorkFolder& work, const DiskPlan& plan, int64_t time, const LoaderImages& loader,
                            const AttributeSource& attributes, OpContext& ctx) {
   const UniqueFd disk(ctx.sys.OpenAt(work.dir(), kDiskName, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
   if (!disk.valid()) return SysError(-disk.get(), "creating the disk");
   if (const int sized = ctx.sys.Truncate(disk.get(), static_cast<off_t>(plan.bytes)); sized < 0) {
     return SysError(-sized, StrCat("making a file of ", plan.bytes, " bytes"));
   }
-  for (const PlannedPartition& planned : plan.partitions) TRY(WritePartition(work, planned, time, attributes, ctx));
+  for (const PlannedPartition& planned : plan.partitions) {
+    TRY(WritePartition(work, disk.get(), planned, time, loader, attributes, ctx));
+  }
   TRY(WriteTable(disk.get(), plan, ctx));
+  TRY(WriteAt(disk.get(), loader.boot_code, 0, ctx));
   TRY(SyncFile(disk.get(), ctx.sys));
   struct stat info {};
   if (::fstat(disk.get(), &info) != 0) return SysError(errno, "looking at the disk");
@@ -247,26 +291,33 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
                             OpContext& ctx) {
   for (const std::string& argument : options.kernel_arguments) TRY(CheckKernelArgument(argument));
   if (options.hostname) TRY(CheckHostname(*options.hostname));
+  TRY(LayoutFor(options.loader, HostPlatform().architecture, 0).status());
   const Place place = PlaceOf(options.file);
   ASSIGN_OR_RETURN(const UniqueFd parent, OpenDir(AT_FDCWD, place.folder, ctx.sys));
   TRY(CheckTarget(parent.get(), place.name, options.file));
   ASSIGN_OR_RETURN(const ResolvedImage image, ResolveImage(reference, source, HostPlatform(), ctx));
   ASSIGN_OR_RETURN(const int64_t time, TimeOf(image, source, ctx));
-  ASSIGN_OR_RETURN(const DiskLayout layout, LayoutForNone(HostPlatform().architecture));
+  const HashValue seed = SeedOf(image, reference, options);
 
   ASSIGN_OR_RETURN(const WorkFolder work, WorkFolder::Make(parent.get(), place, ctx));
   RecordingSyscalls recorder;
   ImageClock clock(time, ctx.clock);
   OpContext recording{.clock = clock, .log = ctx.log, .progress = ctx.progress, .cancel = ctx.cancel, .sys = recorder};
   ASSIGN_OR_RETURN(const DeploymentSerial serial,
-                   MakeSysroot(work, layout, reference, image, source, options, recorder, recording));
+                   MakeSysroot(work, seed, reference, image, source, options, recorder, recording));
 
   const AttributeSource attributes = [&](const struct stat& info) { return recorder.AttributesOf(info); };
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDir(work.dir(), kRootName, ctx.sys));
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(root.get(), attributes, ctx));
-  DiskReport report{.manifest_digest = image.manifest.digest, .serial = serial};
-  ASSIGN_OR_RETURN(report.plan, PlanDisk(layout, size, options.bytes, SeedOf(image, reference, options)));
-  ASSIGN_OR_RETURN(report.allocated_bytes, WriteDisk(work, report.plan, time, attributes, ctx));
+  uint64_t boot_bytes = 0;
+  if (options.loader != LoaderKind::kNone) {
+    ASSIGN_OR_RETURN(boot_bytes, BootBytes(work, attributes, ctx));
+  }
+  ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, boot_bytes));
+  DiskReport report{.manifest_digest = image.manifest.digest, .serial = serial, .loader = options.loader};
+  ASSIGN_OR_RETURN(report.plan, PlanDisk(layout, size, options.bytes, seed));
+  ASSIGN_OR_RETURN(const LoaderImages loader, MakeLoaderImages(options.loader, report.plan, ctx));
+  ASSIGN_OR_RETURN(report.allocated_bytes, WriteDisk(work, report.plan, time, loader, attributes, ctx));
   TRY(ctx.cancel.Check());
   // The commit point: from here on there is the file.
   TRY(Rename(work.dir(), kDiskName, parent.get(), place.name, ctx.sys));

@@ -15,12 +15,14 @@
 #include "hostapp/disk/layout.h"
 #include "hostapp/lifecycle/pull_image.h"
 #include "hostapp/oci/reference.h"
+#include "ostree-integration/deploy/loaders/loader.h"
 
 namespace hostapp {
 
 struct DiskOptions {
   std::string file;
-  std::optional<uint64_t> bytes;              // of the disk; nothing: as PlanDisk() says
+  std::optional<uint64_t> bytes;  // of the disk; nothing: as PlanDisk() says
+  LoaderKind loader = LoaderKind::kNone;
   std::vector<std::string> kernel_arguments;  // after the image's own
   std::optional<std::string> hostname;        // in /etc/hostname, as a change of the device's
 };
@@ -28,6 +30,7 @@ struct DiskOptions {
 struct DiskReport {
   Digest manifest_digest;
   DeploymentSerial serial = 0;
+  LoaderKind loader = LoaderKind::kNone;
   DiskPlan plan;
   uint64_t allocated_bytes = 0;  // that the file takes on its own disk
 };

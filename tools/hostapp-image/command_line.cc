@@ -79,14 +79,12 @@ Result<ImageVerb> MakeCopy(const Words& words) {
   return ImageVerb(std::move(verb));
 }
 
-Status CheckLoader(const std::string& loader) {
-  if (loader == "none") return Ok();
-  if (loader == "grub" || loader == "systemd-boot" || loader == "uboot") {
-    return Error(Errc::kInvalid, StrCat("--loader ", loader,
-                                        ": this version makes disks for a kernel given from "
-                                        "outside only: --loader none"));
-  }
-  return Error(Errc::kInvalid, StrCat("--loader ", Escape(loader), ": it is grub, systemd-boot, uboot or none"));
+Result<LoaderKind> LoaderFrom(const std::string& name) {
+  const auto loader = ParseLoaderName(name);
+  if (!loader)
+    return Error(Errc::kInvalid, StrCat("--loader ", Escape(name), ": it is grub, systemd-boot, uboot or none"));
+  if (*loader == LoaderKind::kNone || *loader == LoaderKind::kGrub) return *loader;
+  return Error(Errc::kInvalid, StrCat("--loader ", name, ": this version makes disks with grub and none only"));
 }
 
 Status CheckFileSystem(const std::string& name) {
@@ -106,7 +104,7 @@ Result<ImageVerb> MakeDisk(const Words& words) {
   DiskVerb verb;
   ASSIGN_OR_RETURN(verb.reference, ReferenceFrom("the image", words.reference));
   verb.options.file = words.file;
-  TRY(CheckLoader(words.loader));
+  ASSIGN_OR_RETURN(verb.options.loader, LoaderFrom(words.loader));
   TRY(CheckFileSystem(words.file_system));
   if (!words.size.empty()) {
     ASSIGN_OR_RETURN(verb.options.bytes, SizeArgument("--size", words.size));
@@ -216,7 +214,9 @@ void Grammar::AddDisk() {
       ->required()
       ->type_name("FILE");
   disk->add_option("--size", words_.size, "Of the disk, as 8G (fits the image and the next one)")->type_name("S");
-  disk->add_option("--loader", words_.loader, "none: the kernel is given from outside (none)")->type_name("NAME");
+  disk->add_option("--loader", words_.loader,
+                   "grub, for BIOS and UEFI, or none: the kernel is given from outside (none)")
+      ->type_name("NAME");
   disk->add_option("--fs", words_.file_system, "The root file system (ext4)")->type_name("KIND");
   disk->add_option("--karg", words_.kernel_arguments, "A kernel argument; may be repeated")
       ->type_name("K")

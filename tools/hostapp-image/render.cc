@@ -141,7 +141,7 @@ Outcome RenderDisk(const DiskReport& report, const std::string& file) {
               Json::Object{{"file", file},
                            {"manifest_digest", digest},
                            {"serial", report.serial},
-                           {"loader", "none"},
+                           {"loader", LoaderName(report.loader)},
                            {"bytes", Json::Object{{"disk", report.plan.bytes}, {"allocated", report.allocated_bytes}}},
                            {"partitions", std::move(partitions)}},
           .text = std::move(text)};
