@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The registry and the device: what runs beside the story. Expects $work, $logs, $registry_port.
 
-device=$work/device # disk.img, linux, initrd, id_ed25519, serial.log
+device=$work/device # disk.img, id_ed25519, serial.log
 ssh_port=''         # on this machine's loopback, to the device's ssh
 
 # start_registry: a real one, on loopback, with its data in our folder.
@@ -39,13 +39,6 @@ free_port() {
   return 1
 }
 
-# make_disk SYSROOT: an ext4 file system with the tree in it; no loop device, no mount.
-make_disk() {
-  rm -f "$device/disk.img"
-  truncate -s 4G "$device/disk.img"
-  mke2fs -q -F -t ext4 -L device -E lazy_itable_init=1,lazy_journal_init=1 -d "$1" "$device/disk.img"
-}
-
 make_ssh_key() {
   [ -s "$device/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C device -f "$device/id_ed25519"
 }
@@ -67,7 +60,7 @@ Host device
 EOF
 }
 
-# start_device: a machine of 2 CPUs and 1 GiB with our disk; its kernel is given from outside, as a network boot would.
+# start_device: a machine of 2 CPUs and 1 GiB with our disk, and BIOS.
 # The key that may log in reaches it as a systemd credential: no image carries one.
 start_device() {
   ssh_port=$(free_port) || die 'no free port on loopback for ssh to the device'
@@ -75,8 +68,6 @@ start_device() {
   : >"$device/serial.log"
   qemu-system-x86_64 -name hostapp-quickstart -machine pc -accel tcg -cpu qemu64 -smp 2 -m 1024 \
     -nodefaults -no-user-config -display none \
-    -kernel "$device/linux" -initrd "$device/initrd" \
-    -append "root=/dev/vda console=ttyS0 panic=10 ${device_arguments-}" \
     -smbios "type=11,value=io.systemd.credential.binary:ssh.authorized_keys.root=$(base64 -w0 <"$device/id_ed25519.pub")" \
     -drive "file=$device/disk.img,format=raw,if=virtio,cache=writeback,discard=unmap" \
     -netdev "user,id=net,restrict=off,hostfwd=tcp:127.0.0.1:$ssh_port-:22" -device virtio-net-pci,netdev=net,romfile= \

@@ -139,17 +139,18 @@ release_next() {
   move_tag "$1"
 }
 
-# make_sysroot HOST: a device's disk as a folder, with v1 deployed in it. HOST is the registry's name as the device will know it.
+# make_sysroot: a device's disk as a folder, with v1 deployed in it.
 make_sysroot() {
   on_sysroot init
-  on_sysroot deploy "docker://$1/device:stable" --progress plain --json >"$work/json/deploy-v1.json"
+  on_sysroot deploy "docker://$registry/device:stable" --progress plain --json >"$work/json/deploy-v1.json"
 }
 
-# The same for a device that will reach the registry under another address than this machine does: a rule of registries.conf says where
-# that is from here, so that the deployment remembers the name that is right over there.
-make_sysroot_for_elsewhere() {
+# make_disk FILE: a whole disk with GRUB, on which v1 is deployed. The device will reach the registry under another address than this
+# machine does: a rule of registries.conf says where that is from here, so that it remembers the name that is right over there.
+make_disk() {
   printf '[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' "$device_registry" "$registry" >"$work/registries.conf"
-  CONTAINERS_REGISTRIES_CONF=$work/registries.conf make_sysroot "$device_registry"
+  CONTAINERS_REGISTRIES_CONF=$work/registries.conf "$tools/hostapp-image" disk "docker://$device_registry/device:stable" "$1" \
+    --loader grub --size 4G --karg console=ttyS0 --hostname device --progress plain --json >"$work/json/disk.json"
 }
 
 on_sysroot() { "$tools/hostapp" --sysroot "$work/sysroot" "$@"; }
@@ -158,10 +159,8 @@ on_sysroot() { "$tools/hostapp" --sysroot "$work/sysroot" "$@"; }
 
 story_on_a_device() {
   chapter 'Making a device with v1'
-  step 'deploying v1 in a folder' make_sysroot_for_elsewhere
-  cp "$work"/sysroot/boot/hostapp/*/linux "$device/linux"
-  cp "$work"/sysroot/boot/hostapp/*/initrd "$device/initrd"
-  step 'making its disk' make_disk "$work/sysroot"
+  step 'making its disk, with GRUB and v1' make_disk "$device/disk.img"
+  say "   $(du -h "$device/disk.img" | cut -f 1) of $(du -h --apparent-size "$device/disk.img" | cut -f 1); made without root, loop devices or mounts"
   make_ssh_key
   start_device
   step 'booting v1' wait_until 300 'the device answering over ssh' booted_since none
@@ -241,7 +240,7 @@ device_is_off() { ! kill -0 "$device_pid" 2>/dev/null; }
 story_in_a_folder() {
   local sysroot_json=$work/json
   chapter 'Making a device with v1'
-  step 'deploying v1 in a folder' make_sysroot "$registry"
+  step 'deploying v1 in a folder' make_sysroot
   sysroot_status v1
   expect "$status" '.default == 1 and .next_boot == 1 and .trial == null' 'v1 is the default'
 
