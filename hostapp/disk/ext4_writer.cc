@@ -22,7 +22,6 @@ namespace {
 
 constexpr size_t kChunk = size_t{1} << 20;
 constexpr size_t kHoleUnit = size_t{64} << 10;
-constexpr size_t kFastLinkBytes = 60;
 constexpr std::chrono::seconds kLongestMke2fs = std::chrono::minutes(10);
 constexpr std::chrono::seconds kLongestE2fsck = std::chrono::hours(1);
 constexpr const char* kLostFound = "lost+found";
@@ -290,7 +289,7 @@ Result<ext2_ino_t> Filler::Link(int dir, const std::string& name, const struct s
   ASSIGN_OR_RETURN(const ext2_ino_t number, volume_.NewInode(Ext4Volume::Kind::kOther));
   ext2_inode_large inode = volume_.MakeInode(LINUX_S_IFLNK, attributes);
   inode.i_size = static_cast<uint32_t>(bytes);
-  if (bytes < kFastLinkBytes) {
+  if (bytes < kExt4FastLinkBytes) {
     std::memcpy(inode.i_block, target.data(), bytes);
   } else {
     TRY(volume_.WriteInode(number, inode));

@@ -9,7 +9,6 @@
 namespace hostapp {
 namespace {
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kLeastRoom = 256 * kMiB;
 constexpr uint64_t kBiosBootBytes = kMiB;
 constexpr uint64_t kEspBytes = 64 * kMiB;

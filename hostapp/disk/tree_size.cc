@@ -12,9 +12,7 @@
 namespace hostapp {
 namespace {
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kGroupBytes = 8 * kExt4BlockBytes * kExt4BlockBytes;
-constexpr uint64_t kFastLinkBytes = 60;
 // Names longer than this, and larger values, do not fit behind the inode: a block of their own.
 constexpr uint64_t kInlineXattrBytes = 90;
 
@@ -47,7 +45,7 @@ class Measurer {
     }
     if (info.st_nlink > 1 && !seen_.insert({info.st_dev, info.st_ino}).second) return Ok();
     const auto bytes = static_cast<uint64_t>(info.st_size);
-    const bool fast = S_ISLNK(info.st_mode) && bytes < kFastLinkBytes;
+    const bool fast = S_ISLNK(info.st_mode) && bytes < kExt4FastLinkBytes;
     AddInode(info, fast ? 0 : Blocks(bytes));
     if (S_ISREG(info.st_mode)) size_.content_bytes += bytes;
     return Ok();

@@ -14,6 +14,8 @@ namespace hostapp {
 inline constexpr uint64_t kExt4BlockBytes = 4096;
 inline constexpr size_t kExt4InodeBytes = 256;
 inline constexpr uint64_t kExt4MostLinks = 65000;
+inline constexpr size_t kExt4FastLinkBytes = 60;  // a shorter target stands in the inode
+inline constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 struct TreeSize {
   uint64_t inodes = 0;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/check_tree.h"
 #include "ostree-integration/store/check.h"
@@ -137,6 +138,17 @@ Status CheckLedger(Session& session) {
   return Ok();
 }
 
+Status CheckLoader(Session& session) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> lacks, WhatLoaderLacks(session.device));
+  if (!lacks) return Ok();
+  if (session.Repairs()) {
+    ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(session.device.sysroot, session.ctx));
+    TRY(FollowLedger(session.device, lock, session.ctx));
+  }
+  session.Note("loader", *lacks, session.Repairs());
+  return Ok();
+}
+
 }  // namespace
 
 bool DeviceReport::ok() const {
@@ -156,6 +168,7 @@ Result<DeviceReport> CheckDevice(const Device& device, RepairMode mode, const Re
     }
   }
   TRY(CheckLedger(session));
+  if (const Status checked = CheckLoader(session); !checked.ok()) session.Note("loader", checked.error().message());
   return std::move(session.report);
 }
 

@@ -69,6 +69,26 @@ Result<std::optional<std::string>> WhyLoaderGaveUp(const Device& device, const b
   return std::optional<std::string>(intact.error().message());
 }
 
+Result<std::optional<std::string>> WhatLoaderLacks(const Device& device) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Loader> loader, OpenLoader(device.sysroot));
+  if (loader->kind() == LoaderKind::kNone) return std::optional<std::string>();
+  ASSIGN_OR_RETURN(const LoaderState state, loader->Read());
+  ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
+  const DeploymentSerial fallback = stored.ledger.default_deployment.serial, trial = stored.ledger.trial.serial;
+  const DeploymentSerial armed = state.trial ? state.trial->serial : bootsel::kNoSerial;
+  for (const DeploymentSerial needed : {fallback, trial}) {
+    if (needed == bootsel::kNoSerial || Has(state.entries, needed)) continue;
+    return std::optional(StrCat(LoaderName(loader->kind()), " has no whole entry for deployment ", needed));
+  }
+  if (state.default_serial != fallback) {
+    return std::optional(StrCat(LoaderName(loader->kind()), " starts deployment ", state.default_serial,
+                                " by default, the boot ledger says ", fallback));
+  }
+  if (armed == trial) return std::optional<std::string>();
+  return std::optional(
+      StrCat(LoaderName(loader->kind()), " tries deployment ", armed, ", the boot ledger says ", trial, " (0: none)"));
+}
+
 Status StageEntry(const StoreLock& /*lock*/, const Device& device, const Deployment& deployment, OpContext& ctx) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Loader> loader, OpenLoader(device.sysroot));
   return loader->Stage(EntryOf(deployment), ctx);

@@ -17,6 +17,9 @@ Status FollowLedger(const Device& device, const LedgerLock& lock, OpContext& ctx
 // up its own without the helper having been reached, or what it would start is damaged. Nothing while it may.
 Result<std::optional<std::string>> WhyLoaderGaveUp(const Device& device, const bootsel::Ledger& ledger);
 
+// Where the loader does not do what the ledger says; nothing when it does, or when there is no loader.
+Result<std::optional<std::string>> WhatLoaderLacks(const Device& device);
+
 // Adds the loader's entry for a deployment that is complete. Nothing is started because of it.
 Status StageEntry(const StoreLock& lock, const Device& device, const Deployment& deployment, OpContext& ctx);
 

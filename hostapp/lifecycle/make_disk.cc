@@ -183,7 +183,6 @@ Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& se
 
 // For three boot sets of this image: the running one, the one before, and the one on trial.
 Result<uint64_t> BootBytes(const WorkFolder& work, const AttributeSource& attributes, OpContext& ctx) {
-  constexpr uint64_t kMiB = uint64_t{1} << 20;
   ASSIGN_OR_RETURN(const UniqueFd boot, OpenDir(work.dir(), kBootName, ctx.sys));
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(boot.get(), attributes, ctx));
   return SmallestExt4(size, 2 * size.blocks * kExt4BlockBytes + 8 * kMiB);

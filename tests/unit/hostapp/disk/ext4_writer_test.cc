@@ -21,7 +21,6 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr int64_t kTime = 1700000000;
 
 class Ext4Writer : public ::testing::Test {

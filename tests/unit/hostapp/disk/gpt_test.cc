@@ -17,7 +17,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 Uuid U(std::string_view text) { return ParseUuid(text).value(); }
 

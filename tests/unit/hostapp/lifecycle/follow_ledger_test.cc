@@ -210,6 +210,25 @@ TEST(FollowLedger, MarkGoodAtEveryFailingCallLeavesWhatReconcileFinishes) {
   EXPECT_GT(calls, 8);
 }
 
+TEST(WhatLoaderLacks, NamesTheFirstThingThatIsNotAsTheLedgerSays) {
+  GrubDevice device;
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
+  device.SetTrial(device.Get(3));
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub has no whole entry for deployment 3");
+  ASSERT_TRUE(device.Follow().ok());
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
+  device.LoaderCounts(1);
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt) << "its count is its own";
+  device.Edit([](bootsel::Ledger& ledger) { ledger.trial = {}; });
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub tries deployment 3, the boot ledger says 0 (0: none)");
+  device.SetDefault(device.Get(1));
+  ASSERT_TRUE(device.Follow().ok());
+  device.SetDefault(device.Get(2));
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub starts deployment 1 by default, the boot ledger says 2");
+  testing::WriteText(device.boot() + "/hostapp/grub/entries/0000000002/entry.cfg", "rubbish");
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub has no whole entry for deployment 2");
+}
+
 TEST(LoaderConfig, ComesBackAsItWasAndRefusesWhatIsNotKnown) {
   const LoaderConfig config{.kind = LoaderKind::kSystemdBoot, .boot = "PARTUUID=1", .esp = std::nullopt};
   EXPECT_EQ(ParseLoaderConfig(LoaderConfigJson(config)).value(), config);
