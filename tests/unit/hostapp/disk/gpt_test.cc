@@ -14,9 +14,10 @@
 namespace hostapp {
 namespace {
 
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
 using ::testing::HasSubstr;
 using ::testing::Not;
-
 
 Uuid U(std::string_view text) { return ParseUuid(text).value(); }
 
