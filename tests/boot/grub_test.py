@@ -211,13 +211,26 @@ def grub_restarts_when_nothing_can_be_started(device):
 
 @test
 def grub_restarts_without_its_configuration(device):
-    disk = GrubDisk(device)
-    disk.stage(1, good=True)
-    os.unlink(disk.path("grub/grub.cfg"))
+    for how in ("missing", "empty", "cut", "garbage"):
+        disk = GrubDisk(device)
+        disk.stage(1, good=True)
+        change(disk.path("grub/grub.cfg"), how)
+        disk.make()
+        disk.boot(hurry=True)
+        disk.expect_said("hostapp: no whole grub.cfg on the file system")
+        assert disk.value("kernel") is None, disk.console
+
+
+@test
+def grub_finds_what_was_proven_last_on_fat(device):
+    disk = GrubDisk(device, file_system="fat")
+    for serial in (9, 11, 10):
+        disk.stage(serial, good=True)
+    disk.stage(12)
+    change(disk.path("grub/env"), "missing")
     disk.make()
-    disk.boot(hurry=True)
-    disk.expect_said("hostapp: no grub.cfg on the file system")
-    assert disk.value("kernel") is None, disk.console
+    disk.boot()
+    disk.expect_started(11)
 
 
 @test
