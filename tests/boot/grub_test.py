@@ -159,9 +159,10 @@ def grub_starts_the_default_when_the_trial_is_damaged(device):
 
 @test
 def grub_starts_the_default_when_the_trials_entry_is_damaged(device):
+    """A zeroed file is a hole on this disk: GRUB's ext4 takes a file of nothing but a hole for one that it cannot read."""
     for name, how in (("entry.cfg", "flipped"), ("entry.cfg", "cut"), ("entry.cfg", "missing"), ("entry.cfg", "empty"),
                       ("SHA256SUMS", "flipped"), ("SHA256SUMS", "cut"), ("SHA256SUMS", "half zeroed"),
-                      ("SHA256SUMS", "empty"), ("SHA256SUMS", "missing")):
+                      ("SHA256SUMS", "zeroed"), ("SHA256SUMS", "empty"), ("SHA256SUMS", "missing")):
         disk = update_under_trial(device)
         change(disk.entry_path(2, name), how)
         expect_default_after_a_try(disk)
