@@ -159,9 +159,10 @@ def grub_starts_the_default_when_the_trial_is_damaged(device):
 
 @test
 def grub_starts_the_default_when_the_trials_entry_is_damaged(device):
+    """A zeroed file is a hole on this disk: GRUB's ext4 takes a file of nothing but a hole for one that it cannot read."""
     for name, how in (("entry.cfg", "flipped"), ("entry.cfg", "cut"), ("entry.cfg", "missing"), ("entry.cfg", "empty"),
                       ("SHA256SUMS", "flipped"), ("SHA256SUMS", "cut"), ("SHA256SUMS", "half zeroed"),
-                      ("SHA256SUMS", "empty"), ("SHA256SUMS", "missing")):
+                      ("SHA256SUMS", "zeroed"), ("SHA256SUMS", "empty"), ("SHA256SUMS", "missing")):
         disk = update_under_trial(device)
         change(disk.entry_path(2, name), how)
         expect_default_after_a_try(disk)
@@ -211,13 +212,26 @@ def grub_restarts_when_nothing_can_be_started(device):
 
 @test
 def grub_restarts_without_its_configuration(device):
-    disk = GrubDisk(device)
-    disk.stage(1, good=True)
-    os.unlink(disk.path("grub/grub.cfg"))
+    for how in ("missing", "empty", "cut", "garbage"):
+        disk = GrubDisk(device)
+        disk.stage(1, good=True)
+        change(disk.path("grub/grub.cfg"), how)
+        disk.make()
+        disk.boot(hurry=True)
+        disk.expect_said("hostapp: no whole grub.cfg on the file system")
+        assert disk.value("kernel") is None, disk.console
+
+
+@test
+def grub_finds_what_was_proven_last_on_fat(device):
+    disk = GrubDisk(device, file_system="fat")
+    for serial in (9, 11, 10):
+        disk.stage(serial, good=True)
+    disk.stage(12)
+    change(disk.path("grub/env"), "missing")
     disk.make()
-    disk.boot(hurry=True)
-    disk.expect_said("hostapp: no grub.cfg on the file system")
-    assert disk.value("kernel") is None, disk.console
+    disk.boot()
+    disk.expect_started(11)
 
 
 @test

@@ -10,12 +10,18 @@ namespace {
 // inside of `if`, `source` never fails, variables keep their value when a load fails.
 constexpr std::string_view kScript = R"(
 # Starts the deployment of an entry, or comes back when it is damaged. An entry's SHA256SUMS holds the entry and its boot
-# set's own SHA256SUMS, so every byte is checked before the kernel is touched: a damaged one may hang. To hashsum an empty
-# list is one without a fault.
+# set's own SHA256SUMS, so every byte is checked before the kernel is touched: a damaged one may hang. To `hashsum --check`
+# a list that is empty or cannot be read is one without a fault; read as any file, it fails.
 function start_entry {
   set entry="$top/hostapp/grub/entries/$1"
   set boot_set=
+  set readable=
   if [ -s "$entry/SHA256SUMS" ]; then
+    if hashsum --hash sha256 "$entry/SHA256SUMS"; then
+      set readable=yes
+    fi
+  fi
+  if [ -n "$readable" ]; then
     if hashsum --hash sha256 --prefix "$top/hostapp" --check "$entry/SHA256SUMS"; then
       source "$entry/entry.cfg"
       set files="$top/hostapp/$boot_set"

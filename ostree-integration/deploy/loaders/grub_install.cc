@@ -60,7 +60,7 @@ Status CheckPlace(const GrubPlace& place) {
 // Read by GRUB's rescue parser, which knows no `if`: what follows `source` is for the case that it comes back.
 std::string EarlyConfig(const Platform& platform, const GrubPlace& place) {
   return StrCat(platform.console, "search --no-floppy --fs-uuid --set=root ", place.uuid, "\nsource ($root)", place.top,
-                "/hostapp/grub/grub.cfg\necho \"hostapp: no grub.cfg on the file system ", place.uuid,
+                "/hostapp/grub/grub.cfg\necho \"hostapp: no whole grub.cfg on the file system ", place.uuid,
                 "; restarting in 30 seconds\"\nsleep 30\nreboot\n");
 }
 
