@@ -6,6 +6,7 @@
 
 #include "ostree-integration/deploy/loaders/grub.h"
 #include "ostree-integration/deploy/loaders/none.h"
+#include "ostree-integration/deploy/loaders/systemd_boot.h"
 
 namespace hostapp {
 namespace {
@@ -34,8 +35,9 @@ std::unique_ptr<Loader> MakeLoader(LoaderKind kind, int boot) {
   switch (kind) {
     case LoaderKind::kGrub:
       return std::make_unique<GrubLoader>(boot);
-    case LoaderKind::kNone:
     case LoaderKind::kSystemdBoot:
+      return std::make_unique<SystemdBootLoader>(boot);
+    case LoaderKind::kNone:
     case LoaderKind::kUboot:
       break;
   }

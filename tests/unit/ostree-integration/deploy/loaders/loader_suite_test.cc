@@ -237,7 +237,8 @@ std::string TestName(const ::testing::TestParamInfo<LoaderKind>& tested) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Loaders, LoaderSuite, ::testing::Values(LoaderKind::kGrub), TestName);
+INSTANTIATE_TEST_SUITE_P(Loaders, LoaderSuite, ::testing::Values(LoaderKind::kGrub, LoaderKind::kSystemdBoot),
+                         TestName);
 
 }  // namespace
 }  // namespace hostapp
