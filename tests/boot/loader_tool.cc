@@ -2,7 +2,7 @@
 // A boot file system for virtual machines, made by the adapters in a folder.
 //
 // usage: loader_tool FOLDER LOADER COMMAND…
-//   install                              what an installer writes once: the script or configuration
+//   install [arm64]                      what an installer writes once: the script or configuration
 //   stage SERIAL KERNEL INITRD [ARG…]    its boot set, then the adapter's Stage()
 //   arm FALLBACK TRIAL TRIES
 //   bless SERIAL                         as one that is proven
@@ -67,9 +67,10 @@ BootEntry EntryOf(const Tool& tool, const std::string& serial) {
   return entry;
 }
 
-void Install(const Tool& tool) {
+void Install(const Tool& tool, const Words& words) {
+  const UbootArch arch = words.size() > 1 && words[1] == "arm64" ? UbootArch::kArm64 : UbootArch::kX86;
   if (tool.loader.kind() == LoaderKind::kUboot)
-    WriteText(tool.folder / "boot.scr", UbootScriptImage(UbootScript({}), UbootArch::kX86));
+    WriteText(tool.folder / "boot.scr", UbootScriptImage(UbootScript({.arch = arch}), arch));
   if (tool.loader.kind() == LoaderKind::kSystemdBoot)
     WriteText(tool.folder / "loader/loader.conf", SystemdBootConfig());
 }
@@ -119,7 +120,7 @@ Status AddBootOptions(const Tool& tool, const Words& words) {
 
 Status Run(const Tool& tool, const Words& words) {
   const std::string& verb = words.at(0);
-  if (verb == "install") Install(tool);
+  if (verb == "install") Install(tool, words);
   if (verb == "stage") return Stage(tool, words);
   if (verb == "arm") {
     const BootEntry fallback = EntryOf(tool, words.at(1)), trial = EntryOf(tool, words.at(2));
