@@ -309,7 +309,7 @@ def asked(serial, boot_set=None):
     return "hostapp.deployment=%d hostapp.boot-set=%s" % (serial, (boot_set or str(serial % 10)) * 64)
 
 
-def main(tests, arguments):
+def main(tests, arguments, make=Device):
     build, kernel, work = arguments[:3]
     names = arguments[3:] or sorted(tests)
     os.makedirs(work, exist_ok=True)
@@ -318,7 +318,7 @@ def main(tests, arguments):
     for name in names:
         print(name, flush=True)
         try:
-            tests[name](Device(Tools(build, kernel, work), name))
+            tests[name](make(Tools(build, kernel, work), name))
         except Skipped as reason:
             skipped += 1
             print("skipped %s: %s" % (name, reason), flush=True)

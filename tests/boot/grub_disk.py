@@ -63,7 +63,7 @@ class GrubDisk:
         return self.path("grub/entries", name_of(serial), name)
 
     def tool(self, *arguments):
-        return run([os.path.join(self.tools.build, "tests/boot/loader_tool"), *arguments])
+        return run([os.path.join(self.tools.build, "tests/boot/grub_tool"), *arguments])
 
     def uuid(self):
         return FAT_ID if self.file_system == "fat" else UUID
@@ -152,10 +152,10 @@ class GrubDisk:
         """Linux mounts the boot file system, the adapter works on it, and the disk becomes what it is in that moment."""
         place = os.path.join(self.dir, "mounted")
         os.makedirs(place, exist_ok=True)
-        tool = os.path.join(self.tools.build, "tests/boot/loader_tool")
+        tool = os.path.join(self.tools.build, "tests/boot/grub_tool")
         lines = ["mount -o loop,offset=%d,sizelimit=%d '%s' '%s'" % (self.at, self.mib * MIB, self.disk, place)]
         for verb, *arguments in commands:
-            lines.append("LOADER_TOOL_FREEZES=1 '%s' %s '%s' %s" % (tool, verb, place + self.top, " ".join(arguments)))
+            lines.append("GRUB_TOOL_FREEZES=1 '%s' %s '%s' %s" % (tool, verb, place + self.top, " ".join(arguments)))
         lines += ["cp '%s' '%s.cut'" % (self.disk, self.disk), "umount '%s'" % place]
         run(["unshare", "--mount", "sh", "-ec", "\n".join(lines)])
         os.rename(self.disk + ".cut", self.disk)

@@ -6,6 +6,8 @@
 
 #include "ostree-integration/deploy/loaders/grub.h"
 #include "ostree-integration/deploy/loaders/none.h"
+#include "ostree-integration/deploy/loaders/systemd_boot.h"
+#include "ostree-integration/deploy/loaders/uboot.h"
 
 namespace hostapp {
 namespace {
@@ -34,9 +36,11 @@ std::unique_ptr<Loader> MakeLoader(LoaderKind kind, int boot) {
   switch (kind) {
     case LoaderKind::kGrub:
       return std::make_unique<GrubLoader>(boot);
-    case LoaderKind::kNone:
     case LoaderKind::kSystemdBoot:
+      return std::make_unique<SystemdBootLoader>(boot);
     case LoaderKind::kUboot:
+      return std::make_unique<UbootLoader>(boot);
+    case LoaderKind::kNone:
       break;
   }
   return std::make_unique<NoLoader>();

@@ -33,9 +33,18 @@ void PrintTo(const LoaderState& state, std::ostream* out) {
 
 namespace {
 
+std::string FileOfSet(std::string_view name, uint64_t serial) { return StrCat(name, " of ", serial); }
+
+std::string SumsOfSet(uint64_t serial) {
+  std::string sums;
+  for (const char* name : {"initrd", "linux"})
+    sums += StrCat(HashOf(AsBytes(FileOfSet(name, serial))).Hex(), "  ", name, "\n");
+  return sums;
+}
+
 BootEntry Entry(uint64_t serial, bool proven = true) {
   return {.serial = serial,
-          .boot_set = HashOf(AsBytes(StrCat("boot set ", serial))),
+          .boot_set = HashOf(AsBytes(SumsOfSet(serial))),
           .arguments = {"root=LABEL=x", "dyndbg=\"file a.c +p\"", "quiet"},
           .version = StrCat("1.", serial),
           .proven = proven};
@@ -43,7 +52,10 @@ BootEntry Entry(uint64_t serial, bool proven = true) {
 
 class LoaderSuite : public ::testing::TestWithParam<LoaderKind> {
  protected:
-  LoaderSuite() : boot_(OpenDir(AT_FDCWD, dir_.path(), RealSyscalls()).value()) { UseSyscalls(quiet_); }
+  LoaderSuite() : boot_(OpenDir(AT_FDCWD, dir_.path(), RealSyscalls()).value()) {
+    UseSyscalls(quiet_);
+    MakeBootSets();
+  }
 
   OpContext& ctx() { return *ctx_; }
   void UseSyscalls(Syscalls& sys) {
@@ -51,10 +63,20 @@ class LoaderSuite : public ::testing::TestWithParam<LoaderKind> {
         .clock = context_.clock, .log = context_.log, .progress = context_.progress, .cancel = {}, .sys = sys});
   }
   std::unique_ptr<Loader> Make() { return MakeLoader(GetParam(), boot_.get()); }
+  // Those of deployments 1 to 3: staging finds them there.
+  void MakeBootSets() {
+    for (const uint64_t serial : {1U, 2U, 3U}) {
+      const fs::path set = fs::path(dir_.path()) / "hostapp" / Entry(serial).boot_set.Hex();
+      fs::create_directories(set);
+      for (const char* name : {"initrd", "linux"}) std::ofstream(set / name) << FileOfSet(name, serial);
+      std::ofstream(set / "SHA256SUMS") << SumsOfSet(serial);
+    }
+  }
   // A device that runs deployment 1, proven, with 2 staged.
   void Settle() {
     UseSyscalls(quiet_);
     for (const auto& entry : fs::directory_iterator(dir_.path())) fs::remove_all(entry.path());
+    MakeBootSets();
     const auto loader = Make();
     ASSERT_TRUE(loader->Stage(Entry(1), ctx()).ok());
     ASSERT_TRUE(loader->Bless(Entry(1), ctx()).ok());
@@ -168,6 +190,7 @@ TEST_P(LoaderSuite, ReadsAnyDamageWithoutAnError) {
     EXPECT_EQ(state->default_serial, 0U);
     EXPECT_EQ(state->trial, std::nullopt);
     EXPECT_THAT(state->entries, IsEmpty());
+    MakeBootSets();  // they are not the loader's to mend
     EXPECT_TRUE(Make()->Stage(Entry(1), ctx()).ok());
     EXPECT_TRUE(Make()->Bless(Entry(1), ctx()).ok());
     EXPECT_EQ(Read().default_serial, 1U);
@@ -237,7 +260,8 @@ std::string TestName(const ::testing::TestParamInfo<LoaderKind>& tested) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Loaders, LoaderSuite, ::testing::Values(LoaderKind::kGrub), TestName);
+INSTANTIATE_TEST_SUITE_P(Loaders, LoaderSuite,
+                         ::testing::Values(LoaderKind::kGrub, LoaderKind::kSystemdBoot, LoaderKind::kUboot), TestName);
 
 }  // namespace
 }  // namespace hostapp
