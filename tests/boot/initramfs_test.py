@@ -34,18 +34,18 @@ def one_deployment_on(machine):
     machine.make_disk()
 
 
-def make_damage(device):
+def make_damage(machine):
     """A file with too many links and wrong counts: what `e2fsck -p` mends without being asked twice."""
-    device.damage("sif /hostapp/deployments/1/root/usr/lib/release links_count 5", "ssv free_blocks_count 1")
+    machine.damage("sif /hostapp/deployments/1/root/usr/lib/release links_count 5", "ssv free_blocks_count 1")
 
 
-def lose_a_folder(device):
+def lose_a_folder(machine):
     """A folder without a name: `e2fsck -p` leaves that to a person."""
-    device.damage("unlink /hostapp/deployments/1/root/opt")
+    machine.damage("unlink /hostapp/deployments/1/root/opt")
 
 
-def expect_mended(device):
-    assert device.damage_left() == "", device.damage_left() + device.said()
+def expect_mended(machine):
+    assert machine.damage_left() == "", machine.damage_left() + machine.said()
 
 
 @test
