@@ -7,6 +7,7 @@
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/boot_set.h"
+#include "ostree-integration/deploy/history.h"
 
 namespace hostapp {
 namespace {
@@ -56,7 +57,9 @@ Result<Garbage> FindGarbage(const Device& device, OpContext& ctx) {
 
 // What an interrupted ReplaceFile() left beside the records that stay. Under the ledger's lock: nobody writes one now.
 Status RemoveUnfinishedRecords(const Device& device, const Kept& kept, OpContext& ctx) {
-  TRY(RemoveFile(device.sysroot.hostapp(), StrCat(".", kLedgerName, ".new"), ctx.sys));
+  for (const std::string_view name : {kLedgerName, kHistoryName, kLoaderConfigName}) {
+    TRY(RemoveFile(device.sysroot.hostapp(), StrCat(".", name, ".new"), ctx.sys));
+  }
   for (const DeploymentSerial serial : kept.serials) {
     for (const std::string_view name : {"deployment.json", "good", "pinned"}) {
       TRY(RemoveFile(device.sysroot.deployments(), StrCat(serial, "/.", name, ".new"), ctx.sys));

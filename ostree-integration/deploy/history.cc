@@ -13,7 +13,6 @@
 namespace hostapp {
 namespace {
 
-constexpr const char* kName = "history.json";
 constexpr uint64_t kMaxBytes = 1 << 20;
 
 constexpr std::array kEvents = {
@@ -116,8 +115,8 @@ std::string HistoryJson(const History& history) {
 }
 
 Result<History> ParseHistory(std::string_view json) {
-  ASSIGN_OR_RETURN(const Json document, ParseJson(json, kName));
-  const JsonCursor top(document, kName);
+  ASSIGN_OR_RETURN(const Json document, ParseJson(json, kHistoryName));
+  const JsonCursor top(document, kHistoryName);
   History history;
   ASSIGN_OR_RETURN(const JsonCursor transitions, top.Member("transitions"));
   ASSIGN_OR_RETURN(const auto elements, transitions.Elements());
@@ -131,8 +130,8 @@ Result<History> ParseHistory(std::string_view json) {
 }
 
 Result<History> ReadHistory(const Sysroot& sysroot) {
-  if (!Exists(sysroot.hostapp(), kName)) return History{};
-  ASSIGN_OR_RETURN(const std::string json, ReadFile(sysroot.hostapp(), kName, kMaxBytes));
+  if (!Exists(sysroot.hostapp(), kHistoryName)) return History{};
+  ASSIGN_OR_RETURN(const std::string json, ReadFile(sysroot.hostapp(), kHistoryName, kMaxBytes));
   return ParseHistory(json);
 }
 
@@ -141,7 +140,7 @@ Status RecordHistory(const LedgerLock& /*lock*/, const Sysroot& sysroot, OpConte
   Result<History> old = ReadHistory(sysroot);
   History history = old.ok() ? std::move(old).value() : History{};
   if (!Advance(history, stored.ledger, PlausibleNow(ctx.clock))) return Ok();
-  return ReplaceFile(sysroot.hostapp(), kName, AsBytes(HistoryJson(history)), 0644, ctx.sys);
+  return ReplaceFile(sysroot.hostapp(), kHistoryName, AsBytes(HistoryJson(history)), 0644, ctx.sys);
 }
 
 }  // namespace hostapp

@@ -15,6 +15,7 @@
 
 namespace hostapp {
 
+inline constexpr const char* kHistoryName = "history.json";  // in hostapp/
 inline constexpr size_t kMaxTransitions = 20;
 
 struct Transition {
