@@ -123,5 +123,18 @@ def uboot_starts_the_newest_proven_when_its_state_is_lost(device):
     device.expect_not("user-space", "starting deployment 2")
 
 
+@test
+def uboot_with_a_board_that_counts_stops_at_the_tries(device):
+    """The board's count is played by a line before the script, its altbootcmd by another."""
+    two(device, tries=2)
+    for lines, serial in (("setenv bootcount 1", 2), ("setenv bootcount 2", 2), ("setenv bootcount 3", 1),
+                          ("setenv bootcount 10", 1), ("setenv bootcount 1; setenv hostapp_no_trial 1", 1),
+                          ("setenv bootcount", 1)):
+        device.tool("install", "bootcount", lines + "\n")
+        device.put()
+        device.expect_boot(serial)
+        device.expect_state(default="1", trial="2 2")
+
+
 if __name__ == "__main__":
     main(TESTS, sys.argv[1:], UbootDevice)
