@@ -77,7 +77,8 @@ def uboot_goes_on_to_the_default_in_the_same_boot_when_the_trial_is_damaged(devi
             (3, device.set_of(2) + "linux", bytes(kernel), "linux of deployment 2 is damaged"),
             (2, device.set_of(2) + "initrd", initrd[:-512], "initrd of deployment 2 is damaged"),
             (1, device.set_of(2) + "initrd", None, "initrd of deployment 2 is damaged"),
-            (0, "hostapp/uboot/entries/2.env", entry[:300] + b"!" + entry[301:], "the entry of deployment 2 is damaged")):
+            (0, "hostapp/uboot/entries/2.env", entry[:300] + b"!" + entry[301:],
+             "the entry of deployment 2 is damaged")):
         device.damage(path, content)
         device.expect_boot(1)
         device.expect(message, "starting deployment 1")

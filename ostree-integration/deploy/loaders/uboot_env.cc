@@ -108,6 +108,7 @@ std::string EncodeUbootProven(std::vector<uint64_t> serials) {
   std::sort(serials.rbegin(), serials.rend());
   serials.resize(std::min(serials.size(), kMaxUbootProven));
   std::vector<std::string> texts;
+  texts.reserve(serials.size());
   for (const uint64_t serial : serials) texts.push_back(std::to_string(serial));
   if (texts.empty()) texts.emplace_back("0");
   return EncodeUbootEnv({{"hostapp_proven", Join(texts, " ")}}, kUbootProvenBytes);
