@@ -2,7 +2,9 @@
 // A boot file system for virtual machines, made by the adapters in a folder.
 //
 // usage: loader_tool FOLDER LOADER COMMAND…
-//   install [arm64]                      what an installer writes once: the script or configuration
+//   install [arm64|bootcount LINES]      what an installer writes once: the script or configuration; LINES of the
+//   board's
+//                                        own come before the script that goes by its count
 //   stage SERIAL KERNEL INITRD [ARG…]    its boot set, then the adapter's Stage()
 //   arm FALLBACK TRIAL TRIES
 //   bless SERIAL                         as one that is proven
@@ -69,8 +71,12 @@ BootEntry EntryOf(const Tool& tool, const std::string& serial) {
 
 void Install(const Tool& tool, const Words& words) {
   const UbootArch arch = words.size() > 1 && words[1] == "arm64" ? UbootArch::kArm64 : UbootArch::kX86;
-  if (tool.loader.kind() == LoaderKind::kUboot)
-    WriteText(tool.folder / "boot.scr", UbootScriptImage(UbootScript({.arch = arch}), arch));
+  if (tool.loader.kind() == LoaderKind::kUboot) {
+    const bool counts = words.size() > 2 && words[1] == "bootcount";
+    const std::string script =
+        UbootScript({.arch = arch, .counting = counts ? UbootCounting::kBootcount : UbootCounting::kState});
+    WriteText(tool.folder / "boot.scr", UbootScriptImage(StrCat(counts ? words[2] : "", script), arch));
+  }
   if (tool.loader.kind() == LoaderKind::kSystemdBoot)
     WriteText(tool.folder / "loader/loader.conf", SystemdBootConfig());
 }

@@ -77,7 +77,8 @@ def uboot_goes_on_to_the_default_in_the_same_boot_when_the_trial_is_damaged(devi
             (3, device.set_of(2) + "linux", bytes(kernel), "linux of deployment 2 is damaged"),
             (2, device.set_of(2) + "initrd", initrd[:-512], "initrd of deployment 2 is damaged"),
             (1, device.set_of(2) + "initrd", None, "initrd of deployment 2 is damaged"),
-            (0, "hostapp/uboot/entries/2.env", entry[:300] + b"!" + entry[301:], "the entry of deployment 2 is damaged")):
+            (0, "hostapp/uboot/entries/2.env", entry[:300] + b"!" + entry[301:],
+             "the entry of deployment 2 is damaged")):
         device.damage(path, content)
         device.expect_boot(1)
         device.expect(message, "starting deployment 1")
@@ -121,6 +122,19 @@ def uboot_starts_the_newest_proven_when_its_state_is_lost(device):
     device.start(until="restarting in 30 seconds")
     device.expect("initrd of deployment 1 is damaged", "no deployment can be started")
     device.expect_not("user-space", "starting deployment 2")
+
+
+@test
+def uboot_with_a_board_that_counts_stops_at_the_tries(device):
+    """The board's count is played by a line before the script, its altbootcmd by another."""
+    two(device, tries=2)
+    for lines, serial in (("setenv bootcount 1", 2), ("setenv bootcount 2", 2), ("setenv bootcount 3", 1),
+                          ("setenv bootcount 10", 1), ("setenv bootcount 1; setenv hostapp_no_trial 1", 1),
+                          ("setenv bootcount", 1)):
+        device.tool("install", "bootcount", lines + "\n")
+        device.put()
+        device.expect_boot(serial)
+        device.expect_state(default="1", trial="2 2")
 
 
 if __name__ == "__main__":
