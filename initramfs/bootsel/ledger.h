@@ -109,7 +109,7 @@ struct Ledger {
   Serial distrusted_up_to = kNoSerial;
   Failure last_failure;
   FailedManifests failed;
-  uint32_t pending_action = 0;  // reserved for what the helper will be asked to do at the next boot; 0: nothing
+  uint32_t pending_action = 0;  // what the helper is asked to do at the next boot (reset_request.h); 0: nothing
   std::array<std::byte, kReservedBytes> reserved{};
   uint16_t tail_bytes = 0;  // fields of a newer writer, kept as they are
   std::array<std::byte, kMaxTailBytes> tail{};

@@ -7,6 +7,7 @@
 
 #include "initramfs/bootsel/cmdline.h"
 #include "initramfs/bootsel/transitions.h"
+#include "initramfs/helper/factory_reset.h"
 #include "initramfs/helper/facts.h"
 #include "initramfs/helper/report.h"
 #include "initramfs/helper/tree_check.h"
@@ -46,6 +47,7 @@ class Boot {
   bool Count(const Choice& choice);
   bool Compose(const Choice& choice);
   bool ComposeTree(const Choice& choice, Cause& cause);
+  void ResetIfAsked(const MountPlan& plan);
   void Record(const Choice& choice, Cause cause);
   void StoreOrGiveUp(const Ledger& next);
   void SayWhatIsKnown();
@@ -140,7 +142,26 @@ bool Boot::ComposeTree(const Choice& choice, Cause& cause) {
   cause = Cause::kMount;
   MountPlan plan;
   if (!MakePlan(choice.serial, LookAtTree(tree.get()), plan, why_)) return false;
+  ResetIfAsked(plan);
   return RunPlan(plan, settings_.physical, root_.get(), EtcSource(ledger(), choice.serial), made_, why_);
+}
+
+// Not for a trial: it runs on the /etc and /var that its release has to prove itself with, and may be given up. Nor
+// where the request could not be cleared. No error here keeps the device from booting.
+void Boot::ResetIfAsked(const MountPlan& plan) {
+  if (!table_.ledger_writable || OnTrial(plan.serial)) return;
+  if (!ResetWaits(ledger())) {
+    if (!SweepReset(root_.get(), store_, why_)) console_.Complain(why_.text());
+    return;
+  }
+  ResetReport report;
+  if (!FactoryReset(root_.get(), plan, store_, report, why_)) {
+    console_.Complain("factory reset: ", why_.text(), ": it goes on at the next boot");
+    return;
+  }
+  console_.Say("factory reset of /var and of the changes to /etc of deployment ", plan.serial, ": ", report.kept,
+               " paths kept, ", report.filled.entries, " entries from the image",
+               report.removed ? "" : "; gc removes the rest of the old trees");
 }
 
 // Only a trial's failures are recorded, and a mount that did not work under a kernel the deployment did not bring may

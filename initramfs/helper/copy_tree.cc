@@ -254,6 +254,12 @@ bool CopyTree(int source, int target, CopyKind kind, CopyStats& stats, Problem& 
   return copier.Contents(source, target, 0) && copier.Attributes(source, target);
 }
 
+bool CopyAttributes(int source, int target, Problem& why) {
+  CopyStats stats;
+  Copier copier(CopyKind::kPlain, stats, why);
+  return copier.Attributes(source, target);
+}
+
 bool MergeOverlay(int lower, int upper, int target, CopyStats& stats, Problem& why) {
   Copier copier(CopyKind::kPlain, stats, why);
   return copier.Merge(lower, upper, target, 0) && copier.Attributes(upper, target);

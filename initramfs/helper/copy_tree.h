@@ -23,9 +23,12 @@ enum class CopyKind : uint8_t {
 // Copies what is inside of the folder `source` into the empty folder `target`, and the folder's own attributes.
 bool CopyTree(int source, int target, CopyKind kind, CopyStats& stats, Problem& why);
 
-// The same into `parent`/`name`, complete under that name or not there: made as `scratch`/`scratch_name`, synced, then
-// renamed; both folders are synced. An empty folder that is in the way is replaced.
-// `fill` is called with the descriptor of the new folder.
+// Owner, mode, extended attributes and times of the folder `source`, without overlayfs's marks.
+bool CopyAttributes(int source, int target, Problem& why);
+
+// The same as CopyTree() into `parent`/`name`, complete under that name or not there: made as `scratch`/`scratch_name`,
+// synced, then renamed; both folders are synced. An empty folder that is in the way is replaced. `fill` is called with
+// the descriptor of the new folder.
 template <typename Fill>
 bool MakeComplete(int scratch, const char* scratch_name, int parent, const char* name, Fill fill, Problem& why);
 

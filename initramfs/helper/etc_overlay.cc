@@ -78,6 +78,12 @@ bool PrepareEtc(int root, Serial serial, Serial from, EtcState& state, Problem& 
   return MakeComplete(scratch.get(), PathOf("etc-", serial).c_str(), etc.get(), "upper", fill, why);
 }
 
+bool MakeEmptyUpper(int root, Serial serial, int etc, Problem& why) {
+  const Fd upper = EnsureDirectory(etc, "upper", 0755) ? OpenDirectory(etc, "upper") : Fd();
+  if (!upper.ok() || fchmod(etc, 0755) != 0) return why.IsErrno(errno, "making /etc of deployment ", serial);
+  return TakeImageAttributes(root, serial, upper.get(), why);
+}
+
 bool PrepareEtcCopy(int root, Serial serial, EtcState& state, Problem& why) {
   state.form = EtcForm::kCopy;
   const Fd etc = OpenDirectory(root, DeploymentPath(serial, "etc").c_str());

@@ -25,6 +25,9 @@ struct EtcState {
 // Makes sure that the deployment has its changes. `root` is the physical root. Durable when this returns true.
 bool PrepareEtc(int root, bootsel::Serial serial, bootsel::Serial from, EtcState& state, Problem& why);
 
+// Into the empty folder that becomes a deployment's `etc`: no changes at all. Not yet durable.
+bool MakeEmptyUpper(int root, bootsel::Serial serial, int etc, Problem& why);
+
 // For a kernel without overlayfs: makes `tree` of the image's /usr/etc and of `upper`. Durable on true.
 bool PrepareEtcCopy(int root, bootsel::Serial serial, EtcState& state, Problem& why);
 

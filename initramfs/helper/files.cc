@@ -21,28 +21,43 @@ struct KernelDirent {
   char name[1];
 };
 
-bool RemoveBelow(int dir_fd, dev_t device, int depth);
+struct Removal {
+  dev_t device;
+  uint32_t* budget;
 
-bool RemoveEntry(int dir_fd, const char* name, dev_t device, int depth) {
+  bool Spend() const {
+    if (budget == nullptr) return true;
+    errno = EAGAIN;
+    return *budget > 0 && (*budget)-- > 0;
+  }
+};
+
+bool RemoveBelow(int dir_fd, const Removal& removal, int depth);
+
+bool RemoveEntry(int dir_fd, const char* name, const Removal& removal, int depth) {
   struct stat info = {};
   if (fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
-  if (info.st_dev != device) return true;
+  if (info.st_dev != removal.device) return true;
+  if (!removal.Spend()) return false;
   if (!S_ISDIR(info.st_mode)) return unlinkat(dir_fd, name, 0) == 0;
   {
     const Fd child = OpenDirectory(dir_fd, name);
-    if (!child.ok() || !RemoveBelow(child.get(), device, depth + 1)) return false;
+    if (!child.ok() || !RemoveBelow(child.get(), removal, depth + 1)) return false;
   }
   return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0;
 }
 
-bool RemoveBelow(int dir_fd, dev_t device, int depth) {
+bool RemoveBelow(int dir_fd, const Removal& removal, int depth) {
   if (depth > kMaxDepth) {
     errno = ELOOP;
     return false;
   }
   bool ok = true;
   DirectoryReader reader(dir_fd);
-  for (const char* name = nullptr; reader.Next(name);) ok = RemoveEntry(dir_fd, name, device, depth) && ok;
+  for (const char* name = nullptr; reader.Next(name);) {
+    ok = RemoveEntry(dir_fd, name, removal, depth) && ok;
+    if (removal.budget != nullptr && *removal.budget == 0) break;
+  }
   return ok && reader.error() == 0;
 }
 
@@ -145,15 +160,15 @@ bool IsEmptyDirectory(int dir, const char* path) {
   return !reader.Next(name) && reader.error() == 0;
 }
 
-bool RemoveTreeAt(int dir, const char* name) {
+bool RemoveTreeAt(int dir, const char* name, uint32_t* budget) {
   struct stat info = {};
   if (fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
-  return RemoveEntry(dir, name, info.st_dev, 0);
+  return RemoveEntry(dir, name, {.device = info.st_dev, .budget = budget}, 0);
 }
 
 bool RemoveContents(int dir_fd) {
   struct stat info = {};
-  return fstat(dir_fd, &info) == 0 && RemoveBelow(dir_fd, info.st_dev, 0);
+  return fstat(dir_fd, &info) == 0 && RemoveBelow(dir_fd, {.device = info.st_dev, .budget = nullptr}, 0);
 }
 
 }  // namespace hostapp::initramfs

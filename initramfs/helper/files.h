@@ -69,7 +69,8 @@ class DirectoryReader {
 bool IsEmptyDirectory(int dir, const char* path);
 
 // Removes a tree without leaving its file system and without following links; what is not there is removed already.
-bool RemoveTreeAt(int dir, const char* name);
+// `budget`: at most so many entries, counted down; false with EAGAIN when it is used up.
+bool RemoveTreeAt(int dir, const char* name, uint32_t* budget = nullptr);
 
 // Removes what is inside of a folder, staying on its file system.
 bool RemoveContents(int dir_fd);

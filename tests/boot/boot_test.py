@@ -252,6 +252,118 @@ def hook_leaves_the_deployment_where_the_root_was_mounted(device):
     device.expect_ledger(attempts=1)
 
 
+RESET = "hostapp factory-reset 1\n/etc/secret\n/var/home/me\n"
+
+REPORT_RESET = r"""
+say "kept $(cat /etc/secret/key /var/home/me/letter | tr '\n' ' ')$(stat -c %a:%u /etc/secret/key)"
+say "image $(cat /etc/hostname /etc/removed-by-admin /var/lib/from-image | tr '\n' ' ')"
+say "var-files $(ls /var /var/lib | tr '\n' ' ')"
+say "sysroot-files $(ls /sysroot/hostapp | tr '\n' ' ')"
+"""
+
+
+def used_device(device, *ledger):
+    device.deployment(1, script=REPORT_RESET)
+    device.change_etc(1)
+    os.makedirs(device.path("deployments/1/etc/work"))
+    write(device.path("var/home/me/letter"), "mine\n")
+    write(device.path("var/lib/database"), "used\n")
+    write(device.path("factory-reset"), RESET)
+    device.ledger("default=1", "pending=1", *ledger)
+
+
+def expect_reset(device):
+    device.expect("factory reset of /var and of the changes to /etc of deployment 1: ", "user-space: up v1",
+                  "user-space: kept k mine 600:0", "user-space: image from-image-1 image v1",
+                  "user-space: var-files /var: home lib log opt roothome srv usrlocal  /var/lib: from-image",
+                  "user-space: sysroot-files boot-ledger deployments tmp var \n")
+    device.expect_ledger(pending=0, default=1, slots="valid,valid")
+    assert device.file("/hostapp/var/lib/database") is None
+    assert device.file("/hostapp/deployments/1/etc/upper/hostname") is None
+
+
+@test
+def factory_reset_begins_again_with_what_is_kept(device):
+    """And once only: the boot after it resets nothing."""
+    used_device(device)
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+    device.expect("deployment 1: 2 paths kept")
+    expect_reset(device)
+    device.console = ""
+    device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+    device.expect("user-space: kept k mine 600:0")
+    device.expect_not("factory reset")
+
+
+@test
+def factory_reset_goes_on_after_a_cut(device):
+    """The states that a power cut leaves, by hand: /var set aside; the new one half filled with what is kept; all but the
+    ledger's request done; and the request gone, but not the old trees."""
+    used_device(device)
+    reset = device.path("reset")
+
+    def set_aside():
+        shutil.copytree(device.path("deployments/1/root/var"), os.path.join(reset, "new-var"))
+        os.rename(device.path("var"), os.path.join(reset, "old-var"))
+
+    def half_moved():
+        os.makedirs(os.path.join(reset, "new-var/home"))
+        os.rename(os.path.join(reset, "old-var/home/me"), os.path.join(reset, "new-var/home/me"))
+
+    def all_but_the_ledger():
+        for place in "opt roothome srv usrlocal".split():
+            os.makedirs(os.path.join(reset, "new-var", place))
+        os.rename(os.path.join(reset, "new-var"), device.path("var"))
+        os.rename(device.path("deployments/1/etc"), os.path.join(reset, "old-etc-1"))
+        os.makedirs(device.path("deployments/1/etc/upper"))
+        os.rename(os.path.join(reset, "old-etc-1/upper/secret"), device.path("deployments/1/etc/upper/secret"))
+
+    def request_gone():
+        device.ledger("default=1")
+
+    for step in (set_aside, half_moved, all_but_the_ledger, request_gone):
+        print("  " + step.__name__, flush=True)
+        step()
+        device.console = ""
+        device.make_disk()
+        device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+        if step is not request_gone:
+            expect_reset(device)
+        device.expect("user-space: kept k mine 600:0", "user-space: image from-image-1 image v1", "/var/lib: from-image \n",
+                      "user-space: sysroot-files boot-ledger deployments tmp var \n")
+
+
+@test
+def factory_reset_survives_the_machine_being_killed(device):
+    """Killed while the new /var is being filled, again and again on the same disk; then a boot gets through."""
+    used_device(device)
+    # Enough to be in the middle of.
+    for i in range(1500):
+        write(device.path("deployments/1/root/var/lib/many/%d" % i), "x" * 100)
+    device.make_disk()
+    for seconds in (0, 0.15, 0.6):
+        device.boot("root=UUID=%s %s" % (UUID, asked(1)), until="booting deployment 1", after=seconds)
+    device.console = ""
+    device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+    device.expect("user-space: up v1", "user-space: kept k mine 600:0", "user-space: image from-image-1 image v1",
+                  "/var/lib: from-image many \n", "user-space: sysroot-files boot-ledger deployments tmp var \n")
+    device.expect_ledger(pending=0)
+    assert device.file("/hostapp/var/lib/many/1499") == b"x" * 100
+
+
+@test
+def factory_reset_waits_while_a_trial_boots(device):
+    used_device(device, "trial=2", "tries=3", "etc-from=1")
+    device.deployment(2, good=False)
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("user-space: up v2", "report: trial=yes")
+    device.expect_not("factory reset")
+    device.expect_ledger(pending=1, trial=2)
+    assert device.file("/hostapp/var/lib/database") == b"used\n"
+
+
 @test
 def watchdog_resets_a_trial_that_hangs(device):
     """User space that hangs and feeds nothing: the machine is reset, which has cost a try; without tries the default."""

@@ -217,8 +217,9 @@ class Device:
         done = subprocess.run(["e2fsck", "-fn", image], env=environment, capture_output=True, text=True, timeout=60)
         return done.stdout if done.returncode != 0 else ""
 
-    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None):
-        """Runs until the machine powers off, `until` is on the console, or the time is up (which fails)."""
+    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None, after=0):
+        """Runs until the machine powers off, `after` seconds after `until` is on the console, or until the time is up
+        (which fails)."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-kernel", os.path.join(self.tools.kernel, "vmlinuz"),
@@ -236,9 +237,10 @@ class Device:
         try:
             while machine.poll() is None and time.monotonic() - started < seconds:
                 if until and until.encode() in open(log, "rb").read():
+                    time.sleep(after)
                     break
                 try:
-                    machine.wait(0.2)
+                    machine.wait(0.02 if after else 0.2)
                 except subprocess.TimeoutExpired:
                     pass
             timed_out = machine.poll() is None and not (until and until.encode() in open(log, "rb").read())

@@ -14,7 +14,7 @@ import unittest
 
 HOSTAPP, HOSTAPP_IMAGE = (os.path.abspath(path) for path in sys.argv[1:3])
 
-STATUS_KEYS = {"booted", "default", "previous", "trial", "next_boot", "last_failure", "deployments"}
+STATUS_KEYS = {"booted", "default", "previous", "trial", "next_boot", "pending", "last_failure", "deployments"}
 DEPLOYMENT_KEYS = {"serial", "reference", "manifest_digest", "commit", "version", "root", "boot_set", "created", "pinned",
                    "state", "bytes"}
 DEPLOY_KEYS = {"changed", "serial", "manifest_digest", "bytes", "seconds"}
@@ -103,7 +103,7 @@ class Life(unittest.TestCase):
         self.json("init")
         self.assertEqual(self.json("init").keys(), {"sysroot", "boot"})
         self.assertEqual(self.json("status"), {"booted": None, "default": None, "previous": None, "trial": None,
-                                               "next_boot": None, "last_failure": None, "deployments": []})
+                                               "next_boot": None, "pending": None, "last_failure": None, "deployments": []})
 
     def test_the_first_deployment_is_the_default_and_the_second_a_trial(self):
         first_digest = self.pack(1)
@@ -300,6 +300,61 @@ class Life(unittest.TestCase):
         told = [(t["event"], t["serial"], t["cause"], t["text"]) for t in self.json("log")["transitions"]]
         self.assertEqual(told, [("default", 1, None, None), ("on-trial", 2, None, None),
                                 ("failed", 2, "marked-failed", "no answer")])
+
+    def test_a_factory_reset_waits_until_it_is_taken_back(self):
+        self.json("init")
+        self.assertEqual(self.error("factory-reset", "--yes", status=3)["code"], "not-found")
+        self.pack(1)
+        self.json("deploy", self.reference())
+        hostapp = self.sysroot + "/hostapp/"
+        write(hostapp + "var/lib/app/state", b"mine")
+        write(hostapp + "deployments/1/etc/upper/hostname", b"mine")
+        os.symlink("lib", hostapp + "var/link")
+        before = self.json("status")
+        without = self.error("factory-reset", status=2)
+        self.assertEqual(without["code"], "invalid")
+        for word in ("/var", "/etc", "lost", "--yes"):
+            self.assertIn(word, without["message"])
+        for path, status in (("/usr/lib", 2), ("/var", 2), ("/var/", 2), ("/var/lib/../x", 2), ("/var//lib", 2), ("var/lib", 2),
+                             ("/var/a\nb", 2), ("/var/" + "x" * 300, 2), ("/var/link/app", 2), ("/var/lib/ap", 3)):
+            self.assertIn("--keep", self.error("factory-reset", "--yes", "--keep", path, status=status)["message"], path)
+        self.assertEqual(self.error("factory-reset", "--yes", "--reboot", status=2)["code"], "invalid")
+        self.assertEqual(self.error("factory-reset", "--cancel", "--yes", status=2)["code"], "invalid")
+        self.assertEqual(self.error("factory-reset", "--cancel", status=3)["code"], "not-found")
+        self.assertEqual(self.json("status"), before)
+        self.assertFalse(os.path.exists(hostapp + "factory-reset"))
+
+        asked = self.json("factory-reset", "--yes", "--keep", "/var/lib/app/state", "--keep=/etc/hostname", "--keep", "/var/lib/app")
+        self.assertEqual(asked, {"pending": "factory-reset", "keep": ["/etc/hostname", "/var/lib/app"]})
+        with open(hostapp + "factory-reset", encoding="utf-8") as file:
+            self.assertEqual(file.read(), "hostapp factory-reset 1\n/etc/hostname\n/var/lib/app\n")
+        self.assertEqual(self.json("status"), {**before, "pending": "factory-reset"})
+        self.assertIn("waiting       a factory reset", self.hostapp("status"))
+        self.assertEqual(self.json("factory-reset", "--yes")["keep"], [], "the last request counts")
+        self.assertEqual(self.json("factory-reset", "--cancel"), {"pending": None, "keep": []})
+        self.assertEqual(self.json("status"), before)
+        self.assertFalse(os.path.exists(hostapp + "factory-reset"))
+
+        write(hostapp + "reset/old-var/of-an-earlier-one", b"")
+        self.json("factory-reset", "--yes")
+        self.assertFalse(os.path.exists(hostapp + "reset"), "an earlier reset's trees would pass for this one's beginning")
+        os.makedirs(hostapp + "reset/old-var")
+        for arguments in (["--yes"], ["--cancel"]):
+            self.assertIn("has begun", self.error("factory-reset", *arguments, status=8)["message"])
+        os.removedirs(hostapp + "reset/old-var")
+        self.json("factory-reset", "--cancel")
+        self.json("gc")
+        self.assertEqual(os.listdir(hostapp + "tmp"), ["import.lock"])
+
+    def test_a_trial_is_not_reset(self):
+        self.device_with(1)
+        self.pack(2)
+        self.json("upgrade")
+        self.assertIn("on trial", self.error("factory-reset", "--yes", status=8)["message"])
+        self.assertEqual(self.json("status")["pending"], None)
+        self.json("mark-good")
+        self.json("factory-reset", "--yes")
+        self.assertEqual(self.json("status")["pending"], "factory-reset")
 
     def test_reconcile_converges(self):
         self.device_with(1)

@@ -18,8 +18,9 @@ struct Words {
   CommonFlags common;
   std::string sysroot, boot;
   std::string reference, serial, dir, reason, tries = "3", root = "checkout", to, trust_key, policy;
-  std::vector<std::string> kernel_arguments, removed_arguments;
-  bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false;
+  std::vector<std::string> kernel_arguments, removed_arguments, keep;
+  bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false, yes = false,
+       cancel = false;
 };
 
 Result<DeploymentSerial> SerialFrom(const std::string& text) {
@@ -52,6 +53,7 @@ class Grammar {
   void AddLookVerbs();
   void AddHealthVerbs();
   void AddKargsVerb();
+  void AddFactoryResetVerb();
   static void AddRepeated(CLI::App* verb, const std::string& flag, std::vector<std::string>& values,
                           const std::string& description);
   // With one serial number as its argument.
@@ -74,6 +76,7 @@ Grammar::Grammar() {
   AddImageVerbs();
   AddLedgerVerbs();
   AddKargsVerb();
+  AddFactoryResetVerb();
   AddKeepVerbs();
   AddLookVerbs();
   AddHealthVerbs();
@@ -125,6 +128,28 @@ void Grammar::AddKargsVerb() {
   AddRepeated(kargs, "--delete", words_.removed_arguments, "Take one away, as it stands; may be repeated");
   kargs->add_option("--tries", words_.tries, "Boots that it may need to prove itself, 1 to 9 (3)")->type_name("N");
   kargs->add_flag("--reboot", words_.reboot, "Restart into it");
+}
+
+void Grammar::AddFactoryResetVerb() {
+  CLI::App* reset =
+      Add(&app_, "factory-reset", "At the next boot, begin /var and /etc again from the image",
+          [](const Words& words) -> Result<Verb> {
+            FactoryResetVerb verb{.keep = words.keep, .restart = RestartIf(words.reboot)};
+            if (words.cancel) {
+              verb.what = FactoryResetVerb::What::kCancel;
+              if (words.keep.empty() && !words.reboot && !words.yes) return Verb(std::move(verb));
+              return Error(Errc::kInvalid, "--cancel excludes --keep, --reboot and --yes");
+            }
+            if (words.yes) return Verb(std::move(verb));
+            return Error(Errc::kInvalid,
+                         "everything in /var (users' files, databases, logs) and all changes to /etc will be lost at "
+                         "the next boot, but what --keep names; if that is meant, say --yes");
+          });
+  AddRepeated(reset, "--keep", words_.keep, "Keep this file or folder below /var or /etc; may be repeated");
+  reset->get_option("--keep")->type_name("PATH");
+  reset->add_flag("--reboot", words_.reboot, "Restart now");
+  reset->add_flag("--yes", words_.yes, "Needed: what is not kept is lost");
+  reset->add_flag("--cancel", words_.cancel, "Take a request back that still waits");
 }
 
 void Grammar::AddImageVerbs() {

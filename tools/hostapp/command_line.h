@@ -44,6 +44,11 @@ struct MarkFailedVerb {
 struct ReconcileVerb {
   enum class When { kBoot, kShutdown } when = When::kBoot;
 };
+struct FactoryResetVerb {
+  enum class What { kRequest, kCancel } what = What::kRequest;
+  std::vector<std::string> keep;
+  Restart restart = Restart::kNo;
+};
 struct PinVerb {
   DeploymentSerial serial = 0;
 };
@@ -80,7 +85,7 @@ struct HealthProveVerb {};
 
 using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
                           MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
-                          MountVerb, UnmountVerb, LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb>;
+                          MountVerb, UnmountVerb, LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb, FactoryResetVerb>;
 
 // Where the device's tree is; neither: the running device's.
 struct Target {

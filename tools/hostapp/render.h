@@ -28,6 +28,9 @@ Outcome RenderPlan(const PullPlan& plan);
 Outcome RenderUpgrade(const UpgradeReport& report, UpgradeOptions::Mode mode, double seconds);
 
 Outcome RenderRollback(const RollbackReport& report);
+// Requested, and taken back.
+Outcome RenderFactoryReset(const std::vector<std::string>& kept);
+Outcome RenderNoFactoryReset();
 Outcome RenderReconcile(const ReconcileReport& report);
 Outcome RenderGiveBack(bool given);
 Outcome RenderLog(const History& history);

@@ -19,6 +19,22 @@ Outcome RenderRollback(const RollbackReport& report) {
   return {.document = std::move(document), .text = std::move(text)};
 }
 
+Outcome RenderFactoryReset(const std::vector<std::string>& kept) {
+  Json::Array keep;
+  std::string text = "at the next boot /var and the changes to /etc begin again from the image";
+  text += kept.empty() ? "; nothing is kept\n" : "; kept are:\n";
+  for (const std::string& path : kept) {
+    keep.push_back(path);
+    text += StrCat("  ", Escape(path), "\n");
+  }
+  return {.document = Json::Object{{"pending", "factory-reset"}, {"keep", std::move(keep)}}, .text = std::move(text)};
+}
+
+Outcome RenderNoFactoryReset() {
+  return {.document = Json::Object{{"pending", Json()}, {"keep", Json::Array{}}},
+          .text = "the factory reset will not be done\n"};
+}
+
 Outcome RenderReconcile(const ReconcileReport& report) {
   Json::Array settled;
   std::string text;

@@ -3,6 +3,7 @@
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
+#include "initramfs/bootsel/reset_request.h"
 #include "tools/cli/table.h"
 #include "tools/hostapp/render.h"
 
@@ -41,6 +42,11 @@ Json TrialDocument(const bootsel::Trial& trial) {
   return Json::Object{{"serial", trial.serial}, {"tries_left", int{trial.tries_left}}};
 }
 
+Json PendingDocument(uint32_t action) {
+  if (action == 0) return {};
+  return action == bootsel::kFactoryReset ? "factory-reset" : "unknown";
+}
+
 Json Document(const StatusReport& report) {
   Json::Array deployments;
   for (const DeploymentStatus& status : report.deployments) deployments.push_back(DeploymentDocument(status));
@@ -50,6 +56,7 @@ Json Document(const StatusReport& report) {
       {"previous", SerialOrNull(report.ledger.previous.serial)},
       {"trial", TrialDocument(report.ledger.trial)},
       {"next_boot", SerialOrNull(report.next_boot)},
+      {"pending", PendingDocument(report.ledger.pending_action)},
       {"last_failure", FailureDocument(report.ledger.last_failure)},
       {"deployments", std::move(deployments)},
   };
@@ -131,6 +138,9 @@ Outcome RenderStatus(const StatusReport& report) {
   std::string text = StrCat("running       ", Running(report), "\n", "next boot     ", NextBoot(report), "\n");
   if (report.ledger.previous.serial != bootsel::kNoSerial) {
     text += StrCat("to go back    ", Name(report, report.ledger.previous.serial), "\n");
+  }
+  if (report.ledger.pending_action == bootsel::kFactoryReset) {
+    text += "waiting       a factory reset of /var and /etc, at the next boot that is no trial's\n";
   }
   text += LastFailure(report);
   for (const std::string& warning : report.warnings) text += StrCat("warning       ", warning, "\n");

@@ -28,6 +28,7 @@ Result<Done> Run(const RollbackVerb& verb, const Target& target, OpContext& ctx)
 Result<Done> Run(const MarkGoodVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const MarkFailedVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const FactoryResetVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const PinVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const UnpinVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const RemoveVerb& verb, const Target& target, OpContext& ctx);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// init, rollback, marks, reconcile: what decides what boots.
+// init, rollback, marks, reconcile, factory-reset: what decides what boots.
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/factory_reset.h"
 #include "hostapp/lifecycle/init_sysroot.h"
 #include "hostapp/lifecycle/mark.h"
 #include "tools/hostapp/render.h"
@@ -43,6 +44,17 @@ Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx
   }
   ASSIGN_OR_RETURN(const ReconcileReport report, Reconcile(device, ctx));
   return Done{RenderReconcile(report)};
+}
+
+Result<Done> Run(const FactoryResetVerb& verb, const Target& target, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
+  if (verb.what == FactoryResetVerb::What::kCancel) {
+    TRY(CancelFactoryReset(device, ctx));
+    return Done{RenderNoFactoryReset()};
+  }
+  TRY(CheckMayRestart(verb.restart, device));
+  ASSIGN_OR_RETURN(const std::vector<std::string> kept, RequestFactoryReset(device, verb.keep, ctx));
+  return Done{RenderFactoryReset(kept), verb.restart == Restart::kYes ? After::kRestart : After::kNothing};
 }
 
 }  // namespace hostapp::cli

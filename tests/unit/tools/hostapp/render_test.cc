@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "initramfs/bootsel/reset_request.h"
+
 namespace hostapp::cli {
 namespace {
 
@@ -30,6 +32,7 @@ StatusReport TrialWithAFailureBehindIt() {
   report.ledger.last_failure.time = 1795305600;
   report.ledger.last_failure.SetText("check: \x1b[31mred\nsecond line");
   report.next_boot = 5;
+  report.ledger.pending_action = bootsel::kFactoryReset;
   report.next_reason = bootsel::Reason::kTrial;
   report.deployments.push_back({MakeDeployment(5, "2.0"), State::kTrial, {.total = 2048, .unique = 1024}});
   report.deployments.push_back({MakeDeployment(4, "1.0"), State::kDefault, {.total = 1024, .unique = 0}});
@@ -37,9 +40,10 @@ StatusReport TrialWithAFailureBehindIt() {
 }
 
 TEST(RenderStatus, HasEveryKeyAndNullForWhatThereIsNot) {
-  EXPECT_EQ(RenderStatus({}).document.Dump(),
-            R"({"booted":null,"default":null,"deployments":[],"last_failure":null,"next_boot":null,"previous":null,)"
-            R"("trial":null})");
+  EXPECT_EQ(
+      RenderStatus({}).document.Dump(),
+      R"({"booted":null,"default":null,"deployments":[],"last_failure":null,"next_boot":null,"pending":null,"previous":null,)"
+      R"("trial":null})");
 }
 
 TEST(RenderStatus, WritesTheDocumentedDocument) {
@@ -53,15 +57,19 @@ TEST(RenderStatus, WritesTheDocumentedDocument) {
   };
   EXPECT_EQ(
       RenderStatus(TrialWithAFailureBehindIt()).document.Dump(),
-      StrCat(R"({"booted":null,"default":4,"deployments":[)", deployment(5, "2.0", "trial", 2048, 1024), ",",
-             deployment(4, "1.0", "default", 1024, 0),
-             R"(],"last_failure":{"cause":"check-failed","serial":2,"text":"check: \u001b[31mred\nsecond line",)"
-             R"("time":"2026-11-22T00:00:00Z"},"next_boot":5,"previous":3,"trial":{"serial":5,"tries_left":2}})"));
+      StrCat(
+          R"({"booted":null,"default":4,"deployments":[)", deployment(5, "2.0", "trial", 2048, 1024), ",",
+          deployment(4, "1.0", "default", 1024, 0),
+          R"(],"last_failure":{"cause":"check-failed","serial":2,"text":"check: \u001b[31mred\nsecond line",)"
+          R"("time":"2026-11-22T00:00:00Z"},"next_boot":5,"pending":"factory-reset","previous":3,"trial":{"serial":5,"tries_left":2}})"));
 }
 
 TEST(RenderStatus, TellsPeopleWhatBootsNextAndWhyAndEscapesWhatAReleaseSaid) {
   const std::string text = RenderStatus(TrialWithAFailureBehindIt()).text;
   EXPECT_NE(text.find("next boot     deployment 5 (2.0): on trial, 2 tries left\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("waiting       a factory reset of /var and /etc, at the next boot that is no trial's\n"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("last failure  deployment 2: check-failed, 2026-11-22T00:00:00Z\n"), std::string::npos) << text;
   EXPECT_NE(text.find("    | check: \\x1b[31mred\n    | second line\n"), std::string::npos) << text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
