@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes and shows boot ledgers for the boot tests.
-//   ledger_tool make FILE [default=1] [previous=…] [trial=2] [tries=3] [etc-from=1] [attempts=0] [pending=0] [boot-set.2=<hex>]
-//   ledger_tool show FILE
+//   ledger_tool make FILE [default=1] [previous=…] [trial=2] [tries=3] [etc-from=1] [attempts=0] [pending=0]
+//   [boot-set.2=<hex>] ledger_tool show FILE
 // A made ledger has its record, generation 10, in the second slot and the one before in the first. The boot set of
 // deployment N is N's last digit 64 times unless one is given.
 #include <fstream>
@@ -65,7 +65,8 @@ int Show(const std::string& path) {
             << "\ngeneration=" << ledger.generation << "\ndefault=" << ledger.default_deployment.serial
             << "\nprevious=" << ledger.previous.serial << "\ntrial=" << ledger.trial.serial
             << "\ntries=" << int{ledger.trial.tries_left} << "\nattempts=" << ledger.default_attempts
-            << "\npending=" << ledger.pending_action << "\nforeign=" << ledger.foreign_boots << "\nfailed=" << ledger.last_failure.serial
+            << "\npending=" << ledger.pending_action << "\nforeign=" << ledger.foreign_boots
+            << "\nfailed=" << ledger.last_failure.serial
             << "\ncause=" << (ledger.last_failure.serial == kNoSerial ? "" : CauseName(ledger.last_failure.cause))
             << "\ntext=" << ledger.last_failure.Text() << "\n";
   return file.pick.newest >= 0 ? 0 : 1;

@@ -9,7 +9,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-
 TreeSize Tree(uint64_t mib) { return {.inodes = 1000, .blocks = mib * 256, .content_bytes = mib * kMiB}; }
 HashValue Seed(std::string_view text) { return HashOf(AsBytes(text)); }
 DiskLayout None() { return LayoutForNone("amd64").value(); }

@@ -10,9 +10,9 @@
 
 #include <cerrno>
 
+#include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/base/unique_fd.h"
-#include "hostapp/base/run_program.h"
 #include "tests/support/test_sysroot.h"
 
 namespace hostapp {
