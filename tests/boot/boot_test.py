@@ -219,6 +219,19 @@ def disk_image_boots(device):
     assert device.file("/hostapp/deployments/1/etc/upper/probe") == b""
 
 
+@test
+def disk_with_grub_boots_by_itself(device):
+    """One disk, started by BIOS and then by UEFI: GRUB starts the kernel of the deployment with its arguments."""
+    device.make_disk_image("--loader", "grub", "--karg", "console=ttyS0", "--karg", "no_timer_check", "--karg", "word=\"a b\"",
+                           script='say "cmdline $(cat /proc/cmdline)"')
+    for firmware in ("bios", "uefi"):
+        device.boot("", firmware=firmware)
+        device.expect("booting deployment 1 (default, kernel own): asked for 1")
+    device.expect("user-space: up v1", "report: kernel=own", "user-space: cmdline BOOT_IMAGE=/hostapp/", "panic=10",
+                  "root=PARTUUID=", '"word=a b"', "booting deployment 1 (default, kernel own)", "user-space: up v1")
+    device.expect_ledger(default=1, attempts=2, trial=0, failed=0, slots="valid,valid")
+
+
 # What a distribution's initramfs does around the hook: the root is mounted read-only, then handed on.
 HOOKED = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc

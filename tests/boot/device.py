@@ -195,7 +195,7 @@ class Device:
         reference = "oci:%s/layout:v1" % self.dir
         run([self.tools.hostapp_image, "pack", "--quiet", tree, reference])
         made = run([self.tools.hostapp_image, "disk", "--quiet", "--json", reference, self.disk, *options])
-        partition, = json.loads(made)["partitions"]
+        partition = json.loads(made)["partitions"][-1]  # the root
         self.offset, self.bytes = partition["offset"], partition["bytes"]
 
     def mark_opaque(self, folder):
@@ -217,15 +217,19 @@ class Device:
         done = subprocess.run(["e2fsck", "-fn", image], env=environment, capture_output=True, text=True, timeout=60)
         return done.stdout if done.returncode != 0 else ""
 
-    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None, after=0):
+    def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None, after=0,
+             firmware=None):
         """Runs until the machine powers off, `after` seconds after `until` is on the console, or until the time is up
-        (which fails)."""
+        (which fails). With `firmware`, "bios" or "uefi", the disk starts by itself and `cmdline` means nothing."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
-                   "-serial", "stdio", "-no-user-config", "-kernel", os.path.join(self.tools.kernel, "vmlinuz"),
-                   "-initrd", initramfs, "-drive",
-                   "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else ""), "-append",
-                   "console=ttyS0 no_timer_check loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
+                   "-serial", "stdio", "-no-user-config", "-drive",
+                   "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else "")]
+        if firmware is None:
+            command += ["-kernel", os.path.join(self.tools.kernel, "vmlinuz"), "-initrd", initramfs, "-append",
+                        "console=ttyS0 no_timer_check loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
+        elif firmware == "uefi":  # on QEMU's other machine this firmware is slow
+            command += ["-machine", "q35", "-bios", "/usr/share/ovmf/OVMF.fd"]
         if not restarts:
             command.append("-no-reboot")
         if clock:

@@ -260,7 +260,7 @@ class DiskImage(unittest.TestCase):
                                (["--fs", "xfs"], "--fs xfs: this version makes ext4 only"),
                                (["--fs", "btrfs"], "--fs btrfs: this version makes ext4 only"),
                                (["--fs", "fat"], "--fs fat: it is ext4"),
-                               (["--loader", "grub"], "--loader grub: this version"),
+                               (["--loader", "uboot"], "--loader uboot: this version"),
                                (["--loader", "lilo"], "--loader lilo: it is"),
                                (["--hostname", "a b"], "the hostname a b is not of"),
                                (["--hostname", "-a"], "the hostname -a is not of"),
