@@ -6,6 +6,8 @@
 [ -t 1 ] && terminal=yes || terminal=no
 steps=0
 step_pid=''     # the process group of the step that runs now
+step_log=''
+beside=()       # text, begin, process group and log of the one that runs beside the steps
 said_why=''     # an end without a reason is a bug of ours, and must look like one
 service_pids=() # what runs beside the story: registry, virtual machine
 
@@ -22,21 +24,48 @@ die() {
 # step TEXT COMMAND…: runs the command (a program or a function, with -e) with its output in a log of its own, a clock on the
 # terminal while it lasts, and the end of the log where it fails. What it sets is lost: it is a process of its own.
 step() {
-  local text=$1 begin=$SECONDS status=0
+  local begin=$SECONDS
+  launch "$@"
+  [ "$terminal" = yes ] || printf '   %s …\n' "$1"
+  await "$1" "$begin"
+}
+
+# begin_beside TEXT COMMAND…: a step that runs beside the ones that follow, one at a time; finish_beside waits for its end.
+begin_beside() {
+  launch "$@"
+  beside=("$1" "$SECONDS" "$step_pid" "$step_log")
+  step_pid=''
+  printf '   %s, beside what follows\n' "$1"
+}
+
+finish_beside() {
+  local text=${beside[0]} begin=${beside[1]}
+  step_pid=${beside[2]}
+  step_log=${beside[3]}
+  beside=()
+  await "$text" "$begin"
+}
+
+# launch TEXT COMMAND…: sets step_pid, which is a process group, and step_log.
+launch() {
+  local text=$1
   shift
   steps=$((steps + 1))
-  local log
-  log=$(printf '%s/%02d-%s.log' "$logs" "$steps" "$(tr -cs 'a-zA-Z0-9' '-' <<<"$text" | cut -c1-40 | sed 's/-$//')")
-  [ "$terminal" = yes ] || printf '   %s …\n' "$text"
-  : >"$log" # there before the clock looks at it
+  step_log=$(printf '%s/%02d-%s.log' "$logs" "$steps" "$(tr -cs 'a-zA-Z0-9' '-' <<<"$text" | cut -c1-40 | sed 's/-$//')")
+  : >"$step_log" # there before the clock looks at it
   set -m # a process group, so that an interrupt ends all of it
   (
     set -e
     "$@"
-  ) >"$log" 2>&1 </dev/null &
+  ) >"$step_log" 2>&1 </dev/null &
   step_pid=$!
   set +m
-  [ "$terminal" = no ] || show_clock "$text" "$log" "$begin"
+}
+
+# await TEXT BEGIN: the end of what was launched.
+await() {
+  local text=$1 begin=$2 status=0
+  [ "$terminal" = no ] || show_clock "$text" "$step_log" "$begin"
   wait "$step_pid" || status=$?
   step_pid=''
   local took=$((SECONDS - begin))
@@ -44,8 +73,8 @@ step() {
   if [ "$status" -ne 0 ]; then
     [ "$terminal" = no ] || printf '\r\033[K'
     printf ' ✗ %s (%s s)\n' "$text" "$took"
-    tail -n 25 "$log" | sed 's/^/     | /' >&2
-    die "$text: exit status $status; all of its output is in ${log#"$top/"}"
+    tail -n 25 "$step_log" | sed 's/^/     | /' >&2
+    die "$text: exit status $status; all of its output is in ${step_log#"$top/"}"
   fi
   if [ "$terminal" = yes ]; then printf '\r\033[K'; fi
   printf ' ✓ %s (%s s)\n' "$text" "$took"
@@ -97,6 +126,7 @@ tidy_up() {
     *) [ -n "$said_why" ] || printf '\nquickstart: a command failed with exit status %s where none was expected to (bash -x tools/quickstart says which)\n' "$status" >&2 ;;
   esac
   [ -z "$step_pid" ] || end_process "-$step_pid" 180 # packages that are being installed are installed to their end
+  [ "${#beside[@]}" -eq 0 ] || end_process "-${beside[2]}" 30
   for pid in "${service_pids[@]}"; do end_process "$pid" 5; done
   give_back
   return "$status"

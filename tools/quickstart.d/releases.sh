@@ -53,10 +53,10 @@ package_depends() {
 }
 
 # The same before there is a package, so that Debian can be bootstrapped beside the build: the libraries behind the -dev packages
-# that it is built with.
+# that it is built with, installed or not.
 expected_depends() {
-  "$here/install-build-deps" --list build | grep -e '-dev$' | xargs dpkg-query -W -f '${Depends}\n' | tr ',' '\n' | sed 's/^ *//;s/[ :(|].*//' |
-    grep '^lib' | grep -v -e '-dev$' -e '-bin$' | sort -u
+  "$here/install-build-deps" --list build | grep -e '-dev$' | xargs apt-cache show --no-all-versions | sed -n 's/^Depends: //p' | tr ',' '\n' |
+    sed 's/^ *//;s/[ :(|].*//' | grep '^lib' | grep -v -e '-dev$' -e '-bin$' | sort -u
 }
 
 # base_has_all BASE: whether what the device package depends on is in it.

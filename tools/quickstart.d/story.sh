@@ -26,8 +26,10 @@ get_ready() {
     packages=$given_packages
     step 'Debian packages that this needs' "$here/install-build-deps" "${groups[@]}"
   else
+    begin_base
     step 'Debian packages that this needs' "$here/install-build-deps" build package "${groups[@]}"
     build
+    [ "${#beside[@]}" -eq 0 ] || finish_beside
   fi
   device_deb=$(one_file "$packages"/hostapp_*.deb)
   rm -rf "$work/tools"
@@ -35,19 +37,21 @@ get_ready() {
   dpkg-deb -x "$(one_file "$packages"/hostapp-image_*.deb)" "$work/tools"
 }
 
+# Downloading and unpacking Debian leave the processors free that installing packages and compiling use.
+begin_base() {
+  step 'Debian package mmdebstrap' "$here/install-build-deps" bootstrap
+  have_package_lists
+  base_depends=$(expected_depends)
+  base=$(base_key)
+  [ -d "$cache/base-$base" ] || begin_beside "bootstrapping Debian ($suite)" make_base "$cache/base-$base"
+}
+
 build() {
   # The same commit, the same packages, bit for bit.
   epoch=$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CMakeLists.txt")
   mkdir -p "$top/build/release"
   ! caller >/dev/null || chown -R "$(caller)" "$top/build/release"
-  have_package_lists
-  base_depends=$(expected_depends)
-  base=$(base_key)
-  if [ -d "$cache/base-$base" ]; then
-    step 'building hostapp' build_programs
-  else
-    step "building hostapp; bootstrapping Debian ($suite) beside it" build_beside_base "$cache/base-$base"
-  fi
+  step 'building hostapp' build_programs
   step 'making its Debian packages' make_packages
 }
 
@@ -58,17 +62,6 @@ build_programs() {
   as_caller sh -c '[ -d "${CCACHE_DIR:-$HOME/.cache/ccache}" ]' || export CCACHE_DISABLE=1
   as_caller cmake --preset release
   as_caller cmake --build --preset release --target hostapp hostapp-image hostapp-init
-}
-
-# Downloading and unpacking Debian leave processors free that compiling can use. One failing ends the other.
-build_beside_base() {
-  local bootstrap log=$logs/bootstrap.log
-  make_base "$1" >"$log" 2>&1 &
-  bootstrap=$!
-  trap 'status=$?; trap "" TERM; kill -TERM 0; wait; exit "$status"' EXIT # of the step, whose process group this is
-  build_programs
-  wait "$bootstrap" || { tail -n 25 "$log"; exit 1; }
-  trap - EXIT
 }
 
 make_packages() {

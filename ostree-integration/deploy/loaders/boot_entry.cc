@@ -12,8 +12,6 @@ namespace {
 // damage that it could repair, and (dracut's) ends in a shell.
 constexpr std::array kUnattended = {"panic=10", "fsck.repair=yes", "rd.shell=0", "rd.emergency=reboot"};
 
-constexpr size_t kMaxCommandLineBytes = 2047;  // without the NUL
-
 }  // namespace
 
 std::vector<std::string> EntryArguments(const BootEntry& entry) {

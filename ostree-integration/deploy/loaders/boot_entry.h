@@ -28,7 +28,10 @@ struct BootEntry {
 // arguments the last counts.
 std::vector<std::string> EntryArguments(const BootEntry& entry);
 
-// kInvalid when they are more than the kernel takes (COMMAND_LINE_SIZE, 2048 on x86 and arm64).
+// What the kernel takes at most: COMMAND_LINE_SIZE on x86 and arm64, without the NUL.
+inline constexpr size_t kMaxCommandLineBytes = 2047;
+
+// kInvalid when they are more than that.
 Status CheckEntryArguments(const BootEntry& entry);
 
 // An argument without its double quotes, which say the same to the kernel when they stand around all of it or all of

@@ -21,7 +21,6 @@ constexpr std::string_view kSetBootSet = "set boot_set=";
 // GRUB puts the kernel's path in front of the arguments, and cuts off without a word what is more than the kernel
 // takes.
 constexpr size_t kLinuxPathBytes = std::string_view("BOOT_IMAGE=/hostapp//linux").size() + kMaxGrubTopBytes + 64;
-constexpr size_t kMaxCommandLineBytes = 2047;  // without the NUL
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 10;
 
 std::string EntryPath(uint64_t serial) { return StrCat(kEntriesDir, "/", GrubEntryName(serial)); }
