@@ -5,6 +5,7 @@
 
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/follow_ledger.h"
+#include "hostapp/lifecycle/make_room.h"
 #include "ostree-integration/deploy/bootable.h"
 #include "ostree-integration/deploy/create_deployment.h"
 #include "ostree-integration/deploy/kargs.h"
@@ -62,8 +63,9 @@ struct Release {
   std::optional<std::string> version;
 };
 
-Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
-                                  const Release& release, std::vector<std::string> device_arguments, OpContext& ctx) {
+Result<Deployment> TryToMakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
+                                       const Release& release, std::vector<std::string> device_arguments,
+                                       OpContext& ctx) {
   TRY(CheckBootable(store, release.commit));
   NewDeployment wanted{.reference = release.reference,
                        .manifest_digest = release.manifest_digest,
@@ -76,6 +78,16 @@ Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, c
   ASSIGN_OR_RETURN(Deployment deployment, CreateDeployment(lock, device.sysroot, store, wanted, ctx));
   TRY(StageEntry(lock, device, deployment, ctx));
   return deployment;
+}
+
+// What the boot set takes is known for certain only here.
+Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
+                                  const Release& release, const std::vector<std::string>& device_arguments,
+                                  OpContext& ctx) {
+  Result<Deployment> made = TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
+  if (made.ok()) return made;
+  TRY(MakeRoomAfter(made.error(), lock, device, release.manifest_digest, ctx));
+  return TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
 }
 
 // Arms it; returns whether it is on trial (not the first one).
@@ -96,18 +108,16 @@ Result<DeployReport> DeployResolved(Device& device, const Reference& reference, 
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
   const auto start = ctx.clock.Monotonic();
   ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
-  ASSIGN_OR_RETURN(const PullPlan plan, PlanPull(device, store, image.manifest, source, ctx));
-  TRY(CheckSpaceFor(device, store, plan, ctx));
+  ASSIGN_OR_RETURN(const PullPlan plan, PlanWithRoom(lock, device, store, image.manifest, source, ctx));
   ASSIGN_OR_RETURN(PulledImage pulled, PullImage(lock, store, plan, source, ctx));
   DeployReport report{.manifest_digest = image.manifest.digest, .fetch_seconds = SecondsSince(start, ctx)};
   const auto fetched = ctx.clock.Monotonic();
-  ASSIGN_OR_RETURN(std::vector<std::string> arguments, ArgumentsWith(device, options.kernel_arguments));
+  ASSIGN_OR_RETURN(const std::vector<std::string> arguments, ArgumentsWith(device, options.kernel_arguments));
   const Release release{.reference = reference.ToString(),
                         .manifest_digest = pulled.manifest.digest,
                         .commit = pulled.commit,
                         .version = pulled.config.version()};
-  ASSIGN_OR_RETURN(const Deployment deployment,
-                   MakeDeployment(lock, device, store, release, std::move(arguments), ctx));
+  ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, release, arguments, ctx));
   ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, options.tries, ctx));
   report.serial = deployment.serial;
   report.import = std::move(pulled.import);
@@ -127,9 +137,7 @@ Result<PullPlan> PlanDeploy(Device& device, const Reference& reference, ImageSou
   TRY(CheckMayDeploy(device, options));
   ASSIGN_OR_RETURN(const ResolvedImage image, ResolveImage(reference, source, HostPlatform(), ctx));
   ASSIGN_OR_RETURN(const ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
-  ASSIGN_OR_RETURN(PullPlan plan, PlanPull(device, store, image.manifest, source, ctx));
-  TRY(CheckSpaceFor(device, store, plan, ctx));
-  return plan;
+  return PlanAsIfCollected(device, store, image.manifest, source, ctx);
 }
 
 Result<std::vector<std::string>> DeviceArguments(const Device& device) {

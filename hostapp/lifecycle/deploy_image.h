@@ -21,9 +21,9 @@ struct DeployReport {
 };
 
 // Brings the image into the store and makes it the trial. `reference` is kept with the deployment: where `upgrade`
-// looks. Refused before anything is fetched: kBusy while a trial runs or another process has the store; kNoSpace;
-// kInvalid. Commit point: the ledger (ArmTrial()). A crash before leaves the store richer and perhaps a deployment that
-// gc removes.
+// looks. Refused before anything is fetched: kBusy while a trial runs or another process has the store; kNoSpace, after
+// what nothing needs has been collected (make_room.h); kInvalid. Commit point: the ledger (ArmTrial()). A crash before
+// leaves the store richer and perhaps a deployment that gc removes.
 Result<DeployReport> DeployImage(Device& device, const Reference& reference, ImageSource& source,
                                  const DeployOptions& options, OpContext& ctx);
 

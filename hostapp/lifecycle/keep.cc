@@ -87,10 +87,11 @@ Status CollectBootSets(const StoreLock& lock, const Device& device, const Kept& 
     report.boot_sets += 1;
     ASSIGN_OR_RETURN(const uint64_t bytes, mode == PruneMode::kDryRun ? BootSetBytes(device.sysroot, set)
                                                                       : RemoveBootSet(lock, device.sysroot, set, ctx));
-    report.bytes += bytes;
+    report.boot_bytes += bytes;
   }
   ASSIGN_OR_RETURN(const uint64_t unfinished, CollectUnfinishedBootSets(lock, device.sysroot, mode, ctx));
-  report.bytes += unfinished;
+  report.boot_bytes += unfinished;
+  report.bytes += report.boot_bytes;
   return Ok();
 }
 
@@ -101,6 +102,15 @@ std::vector<DeploymentSerial> CompleteOnes(const Device& device, std::vector<Dep
 
 Error NoSuch(DeploymentSerial serial) {
   return Error(Errc::kNotFound, StrCat("deployment ", serial, ": there is none"));
+}
+
+Result<DeploymentSerial> Dispensable(const Device& device, const bootsel::Ledger& ledger) {
+  const DeploymentSerial previous = ledger.previous.serial, by_default = ledger.default_deployment.serial;
+  if (previous == bootsel::kNoSerial) return Error(Errc::kNotFound, "there is no previous deployment");
+  const bool runs = !device.booted || device.Runs(by_default);
+  if (runs && HasMark(device.sysroot, by_default, Mark::kGood)) return previous;
+  return Error(Errc::kBusy, StrCat("deployment ", previous, " is what the device goes back to: the default, ",
+                                   by_default, runs ? ", was never marked good" : ", is not what runs"));
 }
 
 }  // namespace
@@ -136,7 +146,13 @@ Status Remove(const Device& device, DeploymentSerial serial, OpContext& ctx) {
 
 Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
-  ASSIGN_OR_RETURN(const Garbage garbage, DecideGarbage(device, mode, ctx));
+  return CollectGarbage(lock, device, mode, {}, ctx);
+}
+
+Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device, PruneMode mode,
+                                     const std::set<Digest>& also, OpContext& ctx) {
+  ASSIGN_OR_RETURN(Garbage garbage, DecideGarbage(device, mode, ctx));
+  garbage.kept.manifests.insert(also.begin(), also.end());
   if (mode == PruneMode::kRemove) TRY(RemoveEntriesExcept(lock, device, garbage.kept.serials, ctx));
   GarbageReport report;
   for (const DeploymentSerial serial : garbage.deployments) {
@@ -150,6 +166,23 @@ Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpCon
   report.objects = pruned.objects;
   report.bytes += pruned.object_bytes + pruned.leftover_bytes;
   return report;
+}
+
+Result<DeploymentSerial> DispensablePrevious(const Device& device) {
+  ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
+  return Dispensable(device, stored.ledger);
+}
+
+Result<DeploymentSerial> GiveUpPrevious(const Device& device, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
+  DeploymentSerial given_up = bootsel::kNoSerial;
+  TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {
+    ASSIGN_OR_RETURN(given_up, Dispensable(device, ledger));
+    ledger.previous = {};
+    return Ok();
+  }));
+  TRY(FollowLedger(device, lock, ctx));
+  return given_up;
 }
 
 }  // namespace hostapp

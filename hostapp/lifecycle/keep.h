@@ -23,12 +23,24 @@ struct GarbageReport {
   uint64_t boot_sets = 0;
   uint64_t refs = 0;
   uint64_t objects = 0;
-  uint64_t bytes = 0;  // of objects, boot sets and unfinished work
+  uint64_t bytes = 0;       // of objects, boot sets and unfinished work
+  uint64_t boot_bytes = 0;  // of those: on the boot file system
 };
 
 // Removes what nothing needs: deployments that are neither running, default, previous, trial nor pinned, interrupted
 // ones, boot sets and images that no deployment left uses, unfinished work. kBusy while another process has the store.
 // A crash leaves some of it for the next time; never a deployment without its files.
 Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpContext& ctx);
+
+// The same for who has the store already. `also`: images that stay besides.
+Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device, PruneMode mode,
+                                     const std::set<Digest>& also, OpContext& ctx);
+
+// The previous deployment, if the device could do without: the default is proven and is what runs (off the device:
+// would). kNotFound: there is none. kBusy: the device may yet have to go back to it.
+Result<DeploymentSerial> DispensablePrevious(const Device& device);
+
+// Forgets `previous`, so that it is garbage unless it is pinned. Commit point: the ledger. Errors as above.
+Result<DeploymentSerial> GiveUpPrevious(const Device& device, OpContext& ctx);
 
 }  // namespace hostapp

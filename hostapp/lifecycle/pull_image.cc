@@ -51,9 +51,9 @@ Status CheckSpaceFor(const Device& device, const ImageStore& store, const PullPl
   TRY(CheckSpace(store, plan.import, ctx));
   ASSIGN_OR_RETURN(const FreeSpace boot, FreeSpaceOn(device.sysroot.boot(), ctx.sys));
   if (boot.bytes >= plan.boot_bytes) return Ok();
-  return Error(Errc::kNoSpace, StrCat("the boot file system ", Escape(device.sysroot.paths().boot), " has ", boot.bytes,
-                                      " bytes free, a boot set needs ", plan.boot_bytes, " (", plan.boot_bytes_source,
-                                      "); make room with: hostapp gc"));
+  return Error(Errc::kNoSpace,
+               StrCat("the boot file system ", Escape(device.sysroot.paths().boot), " has ", boot.bytes,
+                      " bytes free, a boot set needs ", plan.boot_bytes, " (", plan.boot_bytes_source, ")"));
 }
 
 Result<PulledImage> PullImage(const StoreLock& /*lock*/, ImageStore& store, const PullPlan& plan, BlobSource& source,

@@ -94,9 +94,9 @@ Status CheckBootSpace(const Sysroot& sysroot, const BootSet& set, OpContext& ctx
   const uint64_t inodes = set.files.size() + kFoldersAndSums;
   const uint64_t bytes = set.bytes + inodes * kMostBlockBytes;
   if (free.bytes >= bytes && free.inodes >= inodes) return Ok();
-  return Error(Errc::kNoSpace, StrCat("the boot file system ", Escape(sysroot.paths().boot), " has ", free.bytes,
-                                      " bytes and ", free.inodes, " inodes free, the boot set needs ", bytes, " and ",
-                                      inodes, "; make room with: hostapp gc"));
+  return Error(Errc::kNoSpace,
+               StrCat("the boot file system ", Escape(sysroot.paths().boot), " has ", free.bytes, " bytes and ",
+                      free.inodes, " inodes free, the boot set needs ", bytes, " and ", inodes));
 }
 
 Result<uint64_t> BytesBelow(int dir, const std::string& path) {

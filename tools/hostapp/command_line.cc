@@ -20,7 +20,7 @@ struct Words {
   std::string reference, serial, dir, reason, tries = "3", root = "checkout", to, trust_key, policy;
   std::vector<std::string> kernel_arguments, removed_arguments, keep;
   bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false, yes = false,
-       cancel = false;
+       give_up_previous = false, cancel = false;
 };
 
 Result<DeploymentSerial> SerialFrom(const std::string& text) {
@@ -248,9 +248,13 @@ void Grammar::AddKeepVerbs() {
   AddSerialVerb<UnpinVerb>("unpin", "No longer");
   AddSerialVerb<RemoveVerb>("remove", "Remove a deployment that is not needed");
   CLI::App* gc = Add(&app_, "gc", "Remove what nothing needs", [](const Words& words) -> Result<Verb> {
-    return Verb(GcVerb{words.dry_run ? PruneMode::kDryRun : PruneMode::kRemove});
+    return Verb(GcVerb{.mode = words.dry_run ? PruneMode::kDryRun : PruneMode::kRemove,
+                       .give_up_previous = words.give_up_previous});
   });
-  gc->add_flag("--dry-run", words_.dry_run, "Only count");
+  CLI::Option* dry_run = gc->add_flag("--dry-run", words_.dry_run, "Only count");
+  gc->add_flag("--give-up-previous", words_.give_up_previous,
+               "The previous deployment too, where the default is proven")
+      ->excludes(dry_run);
   CLI::App* fsck =
       Add(&app_, "fsck", "Verify store, deployments, boot sets and ledger", [](const Words& words) -> Result<Verb> {
         return Verb(FsckVerb{words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});

@@ -60,6 +60,7 @@ struct RemoveVerb {
 };
 struct GcVerb {
   PruneMode mode = PruneMode::kRemove;
+  bool give_up_previous = false;
 };
 struct FsckVerb {
   RepairMode mode = RepairMode::kReportOnly;

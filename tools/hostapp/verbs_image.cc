@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pull, deploy, upgrade: what brings images.
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/make_room.h"
 #include "hostapp/lifecycle/open_image.h"
 #include "hostapp/lifecycle/pull_image.h"
 #include "tools/hostapp/render.h"
@@ -35,15 +36,14 @@ Done AfterDeploy(Outcome outcome, Restart restart) {
 }  // namespace
 
 Result<Done> Run(const PullVerb& verb, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kAll, ctx));
   ASSIGN_OR_RETURN(const Reference reference, Anchored(verb.reference));
   const auto start = ctx.clock.Monotonic();
   ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(reference, {}, ctx));
   ASSIGN_OR_RETURN(const ResolvedImage image, ResolveImage(reference, *source, HostPlatform(), ctx));
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
   ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
-  ASSIGN_OR_RETURN(const PullPlan plan, PlanPull(device, store, image.manifest, *source, ctx));
-  TRY(CheckSpaceFor(device, store, plan, ctx));
+  ASSIGN_OR_RETURN(const PullPlan plan, PlanWithRoom(lock, device, store, image.manifest, *source, ctx));
   ASSIGN_OR_RETURN(const PulledImage pulled, PullImage(lock, store, plan, *source, ctx));
   TellDropped(pulled.import, ctx);
   return Done{RenderPull(pulled, plan.in_store, SecondsSince(start, ctx))};

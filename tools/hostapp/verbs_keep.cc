@@ -28,6 +28,7 @@ Result<Done> Run(const RemoveVerb& verb, const Target& target, OpContext& ctx) {
 
 Result<Done> Run(const GcVerb& verb, const Target& target, OpContext& ctx) {
   ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kAll, ctx));
+  if (verb.give_up_previous) TRY(GiveUpPrevious(device, ctx).status());
   ASSIGN_OR_RETURN(const GarbageReport report, CollectGarbage(device, verb.mode, ctx));
   return Done{RenderGarbage(report, verb.mode)};
 }

@@ -3,6 +3,7 @@
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/etc_diff.h"
 #include "hostapp/lifecycle/mount.h"
+#include "hostapp/lifecycle/watchdog.h"
 #include "tools/hostapp/render.h"
 #include "tools/hostapp/target.h"
 #include "tools/hostapp/verbs.h"
@@ -23,7 +24,10 @@ Result<DeploymentSerial> WhichEtc(const Device& device, std::optional<Deployment
 
 Result<Done> Run(const StatusVerb& /*verb*/, const Target& target, OpContext& ctx) {
   ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
-  ASSIGN_OR_RETURN(const StatusReport report, GetStatus(device, ctx));
+  ASSIGN_OR_RETURN(StatusReport report, GetStatus(device, ctx));
+  if (report.booted) {
+    if (auto warning = WatchdogWarning("/")) report.warnings.push_back(std::move(*warning));
+  }
   return Done{RenderStatus(report)};
 }
 

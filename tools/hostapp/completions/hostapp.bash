@@ -36,7 +36,7 @@ _hostapp() {
     reconcile) words='--shutdown' ;;
     kargs) words='--append --delete --tries --reboot' ;;
     factory-reset) words='--keep --reboot --yes --cancel' ;;
-    gc) words='--dry-run' ;;
+    gc) words='--dry-run --give-up-previous' ;;
     fsck) words='--repair' ;;
     health) [ -n "$second" ] || words='run prove' ;;
     etc) if [ -z "$second" ]; then words='diff'; else words=$(_hostapp_serials "${where[@]}"); fi ;;
