@@ -34,10 +34,11 @@ NO_SPACE, IO = 7, 1
 
 class Verb:
     """One verb from one prepared state. `repeats`: run again it does nothing more once its outcome is there. `stride`:
-    every n-th point only, for a verb that another one covers."""
+    every n-th point only, for a verb that another one covers. `tail`: only so many of the last points."""
 
-    def __init__(self, name, base, arguments, repeats=True, stride=1):
+    def __init__(self, name, base, arguments, repeats=True, stride=1, tail=0):
         self.name, self.base, self.arguments, self.repeats, self.stride = name, base, arguments, repeats, stride
+        self.tail = tail
 
 
 def run(command, **more):
@@ -341,9 +342,9 @@ def points_of(calls, options):
     return numbers[::options.stride]
 
 
-def main():
+def arguments(*programs):
     parser = argparse.ArgumentParser()
-    for program in ("hostapp", "killat", "careless", "make-tiny-image"):
+    for program in ("hostapp", "killat", "make-tiny-image", *programs):
         parser.add_argument("--" + program, required=True)
     parser.add_argument("--work", help="where; default: a folder in /dev/shm or TMPDIR")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
@@ -351,8 +352,12 @@ def main():
                         help="every n-th point only")
     parser.add_argument("--verb", action="append", help="only this one")
     parser.add_argument("--point", type=int, help="only this one")
-    parser.add_argument("mode", choices=["crash", "errno"])
-    options = parser.parse_args()
+    parser.add_argument("mode", choices=["crash", "errno"], default="crash", nargs="?")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments("careless")
     parent = options.work or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     options.work = tempfile.mkdtemp(prefix="hostapp-fault-", dir=parent)
     try:
@@ -387,6 +392,10 @@ def measure(harness, options):
             points = len({v[0] for v in found})
             print(f"{verb.name:<20}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
             violations += found
+    return report(violations)
+
+
+def report(violations):
     for where, invariant, what, text in violations[:60]:
         print(f"\n{where}: {invariant}: {what}\n    {text[-300:]}")
     if len(violations) > 60:
