@@ -122,6 +122,20 @@ Status CheckDeployment(Session& session, const Deployment& deployment) {
   return CheckBootSetOf(session, deployment);
 }
 
+// A record that cannot be read: what the deployment needs is not known, and nothing of it can be fetched again.
+Status CheckRecords(Session& session) {
+  const Sysroot& sysroot = session.device.sysroot;
+  ASSIGN_OR_RETURN(const std::vector<DeploymentSerial> serials, DeploymentFolders(sysroot));
+  for (const DeploymentSerial serial : serials) {
+    if (!IsComplete(sysroot, serial)) continue;
+    const Result<Deployment> deployment = LoadDeployment(sysroot, serial);
+    if (deployment.ok()) continue;
+    session.Note("deployment",
+                 StrCat(deployment.error().message(), "; deploy its release again, and then: hostapp remove ", serial));
+  }
+  return Ok();
+}
+
 // Mended by the next write of the ledger: each overwrites the worse slot.
 Status CheckLedger(Session& session) {
   const Result<StoredLedger> stored = ReadLedger(session.device.sysroot);
@@ -162,6 +176,7 @@ Result<DeviceReport> CheckDevice(const Device& device, RepairMode mode, const Re
   Session session{device, lock, store, mode, options, ctx, {}};
   ASSIGN_OR_RETURN(const std::vector<Deployment> deployments, LoadDeployments(device.sysroot, ctx));
   TRY(CheckTheStore(session, deployments));
+  TRY(CheckRecords(session));
   for (const Deployment& deployment : deployments) {
     if (const Status checked = CheckDeployment(session, deployment); !checked.ok()) {
       session.Note("deployment", StrCat("deployment ", deployment.serial, ": ", checked.error().message()));

@@ -5,7 +5,30 @@
 
 namespace hostapp::glib {
 
+namespace {
+
+// What GLib's own functions say; the fallback is about the data, and these are not.
+Errc CodeOfFileError(int code, Errc fallback) {
+  switch (code) {
+    case G_FILE_ERROR_NOSPC:
+      return Errc::kNoSpace;
+    case G_FILE_ERROR_ACCES:
+    case G_FILE_ERROR_PERM:
+    case G_FILE_ERROR_ROFS:
+    case G_FILE_ERROR_MFILE:
+    case G_FILE_ERROR_NFILE:
+    case G_FILE_ERROR_NOMEM:
+    case G_FILE_ERROR_IO:
+      return Errc::kIo;
+    default:
+      return fallback;
+  }
+}
+
+}  // namespace
+
 Errc CodeOf(const GError& error, Errc fallback) {
+  if (error.domain == G_FILE_ERROR) return CodeOfFileError(error.code, fallback);
   if (error.domain != G_IO_ERROR) return fallback;
   switch (error.code) {
     case G_IO_ERROR_NOT_FOUND:
@@ -18,6 +41,10 @@ Errc CodeOf(const GError& error, Errc fallback) {
     case G_IO_ERROR_TIMED_OUT:
     case G_IO_ERROR_BUSY:
       return Errc::kBusy;
+    case G_IO_ERROR_TOO_MANY_OPEN_FILES:
+    case G_IO_ERROR_PERMISSION_DENIED:
+    case G_IO_ERROR_READ_ONLY:
+      return Errc::kIo;
     default:
       return fallback;
   }

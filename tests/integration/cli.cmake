@@ -10,3 +10,7 @@ foreach(tool hostapp hostapp-image)
             ${CMAKE_SOURCE_DIR}/tools/${tool}/completions/${tool}.bash)
   set_tests_properties(integration/${tool}_is_documented PROPERTIES LABELS integration TIMEOUT 60)
 endforeach()
+
+add_test(NAME integration/hostile_environment
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/hostile_environment.py $<TARGET_FILE:hostapp> $<TARGET_FILE:make_tiny_image>)
+set_tests_properties(integration/hostile_environment PROPERTIES LABELS integration TIMEOUT 600 SKIP_RETURN_CODE 77)

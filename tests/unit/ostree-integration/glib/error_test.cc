@@ -22,6 +22,19 @@ TEST(ErrorSlot, GivesTheCodeThatACallerDecidesOn) {
   EXPECT_EQ(ErrorFor(G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "x").code(), Errc::kBusy);
   EXPECT_EQ(ErrorFor(G_IO_ERROR, G_IO_ERROR_FAILED, "x").code(), Errc::kIo);
   EXPECT_EQ(ErrorFor(G_FILE_ERROR, G_FILE_ERROR_NOENT, "x").code(), Errc::kIo);
+  EXPECT_EQ(ErrorFor(G_FILE_ERROR, G_FILE_ERROR_NOSPC, "x").code(), Errc::kNoSpace);
+}
+
+TEST(ErrorSlot, TellsTheMachinesTroubleFromDamagedData) {
+  for (const int code :
+       {G_FILE_ERROR_MFILE, G_FILE_ERROR_NFILE, G_FILE_ERROR_ACCES, G_FILE_ERROR_ROFS, G_FILE_ERROR_IO}) {
+    ErrorSlot slot;
+    g_set_error_literal(slot, G_FILE_ERROR, code, "x");
+    EXPECT_EQ(slot.Take(Errc::kCorrupt).code(), Errc::kIo) << code;
+  }
+  ErrorSlot slot;
+  g_set_error_literal(slot, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, "x");
+  EXPECT_EQ(slot.Take(Errc::kCorrupt).code(), Errc::kIo);
 }
 
 TEST(ErrorSlot, EscapesTextFromOutside) {
