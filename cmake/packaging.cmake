@@ -89,5 +89,5 @@ set(CPACK_COMPONENT_IMAGE_DESCRIPTION "operating systems as container images, wh
 Packs root file systems into container images, copies them between registries
 and layouts, compares releases and says what an update costs.")
 # mke2fs and e2fsck.
-set(CPACK_DEBIAN_IMAGE_PACKAGE_RECOMMENDS "e2fsprogs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
+set(CPACK_DEBIAN_IMAGE_PACKAGE_RECOMMENDS "e2fsprogs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin, systemd-boot-efi")
 include(CPack)

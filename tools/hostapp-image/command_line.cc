@@ -83,8 +83,7 @@ Result<LoaderKind> LoaderFrom(const std::string& name) {
   const auto loader = ParseLoaderName(name);
   if (!loader)
     return Error(Errc::kInvalid, StrCat("--loader ", Escape(name), ": it is grub, systemd-boot, uboot or none"));
-  if (*loader == LoaderKind::kNone || *loader == LoaderKind::kGrub) return *loader;
-  return Error(Errc::kInvalid, StrCat("--loader ", name, ": this version makes disks with grub and none only"));
+  return *loader;
 }
 
 Status CheckFileSystem(const std::string& name) {
@@ -215,7 +214,8 @@ void Grammar::AddDisk() {
       ->type_name("FILE");
   disk->add_option("--size", words_.size, "Of the disk, as 8G (fits the image and the next one)")->type_name("S");
   disk->add_option("--loader", words_.loader,
-                   "grub, for BIOS and UEFI, or none: the kernel is given from outside (none)")
+                   "grub, for BIOS and UEFI; systemd-boot, for UEFI; uboot, for boards that bring it; or none: the "
+                   "kernel is given from outside (none)")
       ->type_name("NAME");
   disk->add_option("--fs", words_.file_system, "The root file system (ext4)")->type_name("KIND");
   disk->add_option("--karg", words_.kernel_arguments, "A kernel argument; may be repeated")
