@@ -13,6 +13,7 @@ namespace {
 
 constexpr mode_t kPrivate = 0700;
 constexpr mode_t kPublic = 0755;
+constexpr const char* kEfivarsPath = "/sys/firmware/efi/efivars";
 constexpr const char* kBootMountPath = "/run/hostapp/boot-fs";
 
 bool IsOtherFilesystem(const char* path, const char* than) {
@@ -33,7 +34,8 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need) {
     return Error(Errc::kNotFound,
                  "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
   }
-  SysrootPaths paths{.root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath};
+  SysrootPaths paths{
+      .root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath, .efivars = kEfivarsPath};
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
   paths.boot = own_boot ? "/boot" : "/sysroot/boot";
   if (need == BootNeed::kNothing) return paths;
