@@ -343,8 +343,10 @@ class DiskImage(unittest.TestCase):
     def test_bad_arguments_have_one_clear_error(self):
         for options, words in ((["--size", "8X"], "--size 8X: it is a number of bytes"),
                                (["--size", "1000000001"], "no whole sectors"),
-                               (["--fs", "xfs"], "--fs xfs: this version makes ext4 only"),
-                               (["--fs", "btrfs"], "--fs btrfs: this version makes ext4 only"),
+                               (["--fs", "xfs"], "without hard links and extended attributes, which a deployment is made of. On a real "
+                                "disk, as root: hostapp install --fs xfs"),
+                               (["--fs", "btrfs"], "to which only root could give them. On a real disk, as root: hostapp install --fs "
+                                "btrfs"),
                                (["--fs", "fat"], "--fs fat: it is ext4"),
                                (["--loader", "lilo"], "--loader lilo: it is"),
                                (["--hostname", "a b"], "the hostname a b is not of"),

@@ -90,11 +90,13 @@ Status CheckFileSystem(const std::string& name) {
   if (name == "ext4") return Ok();
   if (name == "xfs") {
     return Error(Errc::kInvalid,
-                 "--fs xfs: this version makes ext4 only; mkfs.xfs cannot fill a file system with "
-                 "owners, capabilities and hard links without mounting it");
+                 "--fs xfs: a disk image has ext4; mkfs.xfs fills a file system without hard links and extended "
+                 "attributes, which a deployment is made of. On a real disk, as root: hostapp install --fs xfs");
   }
   if (name == "btrfs") {
-    return Error(Errc::kInvalid, "--fs btrfs: this version makes ext4 only; mkfs.btrfs gives all files to who runs it");
+    return Error(Errc::kInvalid,
+                 "--fs btrfs: a disk image has ext4; mkfs.btrfs takes owners and capabilities from the files that it "
+                 "copies, to which only root could give them. On a real disk, as root: hostapp install --fs btrfs");
   }
   return Error(Errc::kInvalid, StrCat("--fs ", Escape(name), ": it is ext4, xfs or btrfs"));
 }
