@@ -13,6 +13,7 @@ namespace {
 
 constexpr mode_t kPrivate = 0700;
 constexpr mode_t kPublic = 0755;
+constexpr const char* kBootFolder = "boot";
 constexpr const char* kEfivarsPath = "/sys/firmware/efi/efivars";
 constexpr const char* kBootMountPath = "/run/hostapp/boot-fs";
 
@@ -69,6 +70,8 @@ Status MakeSysrootDirs(const SysrootPaths& paths, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd boot, MakeDirs(AT_FDCWD, paths.boot, kPublic, ctx.sys));
   TRY(MakeSyncedDirs(boot.get(), kBootSetsDir, kPublic, ctx));
   TRY(SyncDir(boot.get(), ctx.sys));
+  // Where another file system is /boot, this is what stands for it while that is not mounted.
+  TRY(MakeSyncedDirs(root.get(), kBootFolder, kPublic, ctx));
   TRY(MakeSyncedDirs(root.get(), kDeploymentsDir, kPublic, ctx));
   // All of it, and the folders above the root that may be new too.
   return SyncFilesystem(root.get(), ctx.sys);
