@@ -38,6 +38,8 @@ set(units "${CMAKE_SOURCE_DIR}/tools/systemd")
 install(FILES ${units}/hostapp-reconcile.service ${units}/hostapp-health.service ${units}/hostapp-give-back.service
   ${units}/hostapp-upgrade.service ${units}/hostapp-upgrade.timer
   DESTINATION lib/systemd/system COMPONENT device)
+install(FILES ${units}/systemd-bless-boot.service.d/hostapp.conf
+  DESTINATION lib/systemd/system/systemd-bless-boot.service.d COMPONENT device)
 # Wanted from /usr, not enabled in /etc: a device whose /etc begins anew still proves its releases. The timer is the owner's choice.
 file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/wants")
 foreach(unit hostapp-reconcile.service hostapp-health.service hostapp-give-back.service)
@@ -89,5 +91,5 @@ set(CPACK_COMPONENT_IMAGE_DESCRIPTION "operating systems as container images, wh
 Packs root file systems into container images, copies them between registries
 and layouts, compares releases and says what an update costs.")
 # mke2fs and e2fsck.
-set(CPACK_DEBIAN_IMAGE_PACKAGE_RECOMMENDS "e2fsprogs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
+set(CPACK_DEBIAN_IMAGE_PACKAGE_RECOMMENDS "e2fsprogs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin, systemd-boot-efi")
 include(CPack)

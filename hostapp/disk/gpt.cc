@@ -38,7 +38,7 @@ std::string Entry(const GptPartition& partition) {
   PutGuid(out, partition.id);
   PutLe(out, partition.offset / kSectorBytes, 8);
   PutLe(out, (partition.offset + partition.bytes) / kSectorBytes - 1, 8);
-  PutLe(out, 0, 8);
+  PutLe(out, partition.attributes, 8);
   for (const char c : partition.name) PutLe(out, static_cast<unsigned char>(c), 2);
   out.resize(kEntryBytes);
   return out;

@@ -25,7 +25,11 @@ struct GptPartition {
   std::string name;     // ASCII, at most 36 characters
   uint64_t offset = 0;  // bytes, whole sectors
   uint64_t bytes = 0;   // bytes, whole sectors
+  uint64_t attributes = 0;
 };
+
+// What a boot loader that is not the firmware's looks for ("legacy BIOS bootable").
+inline constexpr uint64_t kGptBootable = 1 << 2;
 
 struct GptTable {
   std::string head;  // kGptHeadBytes, at the disk's start

@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t kLeastRoom = 256 * kMiB;
 constexpr uint64_t kBiosBootBytes = kMiB;
 constexpr uint64_t kEspBytes = 64 * kMiB;
+constexpr uint64_t kUbootRoom = 16 * kMiB;
 constexpr const char* kBiosBootType = "21686148-6449-6e6f-744e-656564454649";
 constexpr const char* kEspType = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 constexpr const char* kXbootldrType = "bc13c2ff-59e6-4262-a352-b275fd6f7172";
@@ -44,7 +45,8 @@ PlannedPartition Plan(const PartitionWish& wish, uint64_t offset, uint64_t bytes
                         .id = PartitionId(seed, wish.name),
                         .name = wish.name,
                         .offset = offset,
-                        .bytes = bytes},
+                        .bytes = bytes,
+                        .attributes = wish.attributes},
           .file_system = wish.file_system,
           .content = wish.content,
           .uuid = FileSystemId(seed, wish.name),
@@ -97,6 +99,37 @@ Result<DiskLayout> LayoutForGrub(std::string_view architecture, uint64_t boot_by
   return layout;
 }
 
+Result<DiskLayout> LayoutForSystemdBoot(std::string_view architecture, uint64_t boot_bytes) {
+  if (architecture != "amd64" && architecture != "arm64") {
+    return Error(Errc::kInvalid,
+                 StrCat("disks with systemd-boot are made for amd64 and arm64, not for ", Escape(architecture)));
+  }
+  DiskLayout layout;
+  ASSIGN_OR_RETURN(layout.root_type, RootPartitionType(architecture));
+  layout.before_root = {{.name = kEspPartition,
+                         .type = Known(kEspType),
+                         .file_system = FileSystem::kFat,
+                         .content = PartitionContent::kBoot,
+                         .bytes = boot_bytes}};
+  return layout;
+}
+
+Result<DiskLayout> LayoutForUboot(std::string_view architecture, uint64_t boot_bytes) {
+  if (architecture != "amd64" && architecture != "arm64") {
+    return Error(Errc::kInvalid,
+                 StrCat("disks with U-Boot are made for amd64 and arm64, not for ", Escape(architecture)));
+  }
+  DiskLayout layout{.first_offset = kUbootRoom};
+  ASSIGN_OR_RETURN(layout.root_type, RootPartitionType(architecture));
+  layout.before_root = {{.name = kBootPartition,
+                         .type = Known(kXbootldrType),
+                         .file_system = FileSystem::kFat,
+                         .content = PartitionContent::kBoot,
+                         .bytes = boot_bytes,
+                         .attributes = kGptBootable}};
+  return layout;
+}
+
 Uuid PartitionId(const HashValue& seed, std::string_view name) { return DeriveUuid(seed, StrCat("partition ", name)); }
 Uuid FileSystemId(const HashValue& seed, std::string_view name) {
   return DeriveUuid(seed, StrCat("file system ", name));
@@ -108,7 +141,7 @@ Result<DiskPlan> PlanDisk(const DiskLayout& layout, const TreeSize& root, std::o
     return Error(Errc::kInvalid, StrCat("a disk of ", *bytes, " bytes is no whole sectors of ", kSectorBytes));
   }
   DiskPlan plan{.id = DeriveUuid(seed, "disk")};
-  uint64_t offset = kMiB;  // where every program that partitions begins
+  uint64_t offset = layout.first_offset;
   for (const PartitionWish& wish : layout.before_root) {
     plan.partitions.push_back(Plan(wish, offset, wish.bytes, seed));
     offset += wish.bytes;

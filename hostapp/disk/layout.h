@@ -19,7 +19,8 @@ namespace hostapp {
 
 enum class FileSystem { kExt4, kFat, kNone };
 
-// What is in a partition: the sysroot, the folder that holds the boot sets, or the loader's own files or bytes.
+// What is in a partition: the sysroot, the folder that holds the boot sets, or the loader's own files or bytes. With
+// systemd-boot the EFI system partition is a kBoot: it holds the boot sets and the loader.
 enum class PartitionContent { kRoot, kBoot, kEsp, kBiosBoot };
 
 inline constexpr const char* kRootPartition = "hostapp-root";
@@ -34,10 +35,12 @@ struct PartitionWish {
   FileSystem file_system = FileSystem::kExt4;
   PartitionContent content = PartitionContent::kBoot;
   uint64_t bytes = 0;  // whole MiB
+  uint64_t attributes = 0;
 };
 
 struct DiskLayout {
   Uuid root_type;
+  uint64_t first_offset = kMiB;  // of the first partition: where every program that partitions begins
   std::vector<PartitionWish> before_root;
 
   // Otherwise /boot is a folder of the root file system.
@@ -54,6 +57,15 @@ Result<DiskLayout> LayoutForNone(std::string_view architecture);
 // GRUB for BIOS and UEFI on one disk: its core image, the EFI system partition, and a boot partition of `boot_bytes`
 // (whole MiB). kInvalid for an architecture that our GRUB images are not made for.
 Result<DiskLayout> LayoutForGrub(std::string_view architecture, uint64_t boot_bytes);
+
+// systemd-boot: an EFI system partition of `boot_bytes`, which is the boot file system too. kInvalid for an
+// architecture that Debian has no systemd-boot for.
+Result<DiskLayout> LayoutForSystemdBoot(std::string_view architecture, uint64_t boot_bytes);
+
+// U-Boot, which the board brings: a FAT boot partition of `boot_bytes`, marked as the one to boot from, after 16 MiB
+// that stay free for boards that keep U-Boot at the start of the disk. kInvalid for an architecture that our boot
+// script is not made for.
+Result<DiskLayout> LayoutForUboot(std::string_view architecture, uint64_t boot_bytes);
 
 // The identities of a partition and of its file system, known before the disk is planned.
 Uuid PartitionId(const HashValue& seed, std::string_view name);

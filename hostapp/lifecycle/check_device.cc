@@ -5,6 +5,7 @@
 #include <set>
 
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/firmware.h"
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/check_tree.h"
@@ -152,6 +153,12 @@ Status CheckLedger(Session& session) {
   return Ok();
 }
 
+// No problem of what is on the disk, and nothing that everybody can mend.
+void CheckFirmware(Session& session) {
+  if (session.Repairs()) (void)PrepareFirmware(session.device, session.ctx);  // what is missing still is said next
+  if (const auto lacks = WhatFirmwareLacks(session.device, session.ctx)) session.ctx.log.Warning(*lacks);
+}
+
 Status CheckLoader(Session& session) {
   ASSIGN_OR_RETURN(const std::optional<std::string> lacks, WhatLoaderLacks(session.device));
   if (!lacks) return Ok();
@@ -184,6 +191,7 @@ Result<DeviceReport> CheckDevice(const Device& device, RepairMode mode, const Re
   }
   TRY(CheckLedger(session));
   if (const Status checked = CheckLoader(session); !checked.ok()) session.Note("loader", checked.error().message());
+  CheckFirmware(session);
   return std::move(session.report);
 }
 

@@ -11,7 +11,15 @@ namespace hostapp {
 // `boot_bytes`: of the boot partition, for loaders that have one. kInvalid, by name, for what cannot be made yet.
 Result<DiskLayout> LayoutFor(LoaderKind loader, std::string_view architecture, uint64_t boot_bytes);
 
-// On an empty sysroot, before the image is deployed on it: which loader it has, and the loader's configuration.
+// kNotFound, with the package, when something that such a disk is made with is not installed.
+Status CheckLoaderPrograms(LoaderKind loader, std::string_view architecture, OpContext& ctx);
+
+// Of a boot partition for three boot sets: the running one, the one before, and the one on trial. `boot`: of one, with
+// what the loader has beside it.
+uint64_t BootBytes(LoaderKind loader, const TreeSize& boot);
+
+// On an empty sysroot, before the image is deployed on it: which loader it has, and the loader's configuration;
+// where the loader itself is on the boot file system, that too.
 Status PrepareLoader(LoaderKind loader, const Sysroot& sysroot, const HashValue& seed, OpContext& ctx);
 
 // `arguments` with the root file system's partition, where a loader starts the kernel and they do not name one.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/firmware.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/history.h"
 
@@ -51,6 +52,11 @@ Status FollowLedger(const Device& device, const LedgerLock& lock, OpContext& ctx
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<Loader> loader, OpenLoader(device.sysroot));
   if (loader->kind() == LoaderKind::kNone) return Ok();
+  // Before a trial is armed that needs it.
+  if (const Status told = PrepareFirmware(device, ctx); !told.ok()) {
+    ctx.log.Warning(StrCat("telling the firmware to start the boot loader again when it gives up on a trial: ",
+                           told.error().message()));
+  }
   return Follow(*loader, device, ctx)
       .While("the boot ledger is written, but making the boot loader (", LoaderName(loader->kind()),
              ") follow it, which the next boot or `hostapp reconcile` tries again");

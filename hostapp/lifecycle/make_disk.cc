@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <span>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
@@ -181,11 +180,9 @@ Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& se
   return report.serial;
 }
 
-// For three boot sets of this image: the running one, the one before, and the one on trial.
-Result<uint64_t> BootBytes(const WorkFolder& work, const AttributeSource& attributes, OpContext& ctx) {
+Result<TreeSize> BootSize(const WorkFolder& work, const AttributeSource& attributes, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd boot, OpenDir(work.dir(), kBootName, ctx.sys));
-  ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(boot.get(), attributes, ctx));
-  return SmallestExt4(size, 2 * size.blocks * kExt4BlockBytes + 8 * kMiB);
+  return MeasureTree(boot.get(), attributes, ctx);
 }
 
 Status WriteAt(int disk, std::string_view bytes, uint64_t offset, OpContext& ctx) {
@@ -222,16 +219,18 @@ Status WriteTree(const WorkFolder& work, const PlannedPartition& planned, int64_
       .While("writing ", HumanBytes(size.blocks * kExt4BlockBytes), " into the disk");
 }
 
-Status WriteEsp(const WorkFolder& work, const PlannedPartition& planned, int64_t time,
-                const std::vector<FatFile>& files, OpContext& ctx) {
-  uint32_t serial = 0;
-  for (const std::byte byte : std::span(planned.uuid.bytes).first(4))
-    serial = serial << 8 | static_cast<uint32_t>(byte);
+// The files, or what is to be on the boot partition.
+Status WriteFatPartition(const WorkFolder& work, const PlannedPartition& planned, int64_t time,
+                         const std::vector<FatFile>& files, OpContext& ctx) {
   const FatOptions options{.offset = planned.partition.offset,
                            .bytes = planned.partition.bytes,
-                           .label = "HOSTAPP-ESP",
-                           .serial = serial,
+                           .label = planned.partition.name == kEspPartition ? "HOSTAPP-ESP" : "HOSTAPPBOOT",
+                           .serial = FatSerial(planned.uuid),
                            .time = time};
+  if (planned.content == PartitionContent::kBoot) {
+    ASSIGN_OR_RETURN(const UniqueFd boot, OpenDir(work.dir(), kBootName, ctx.sys));
+    return WriteFatTree(work.Path(kDiskName), options, boot.get(), ctx).While("making the boot partition");
+  }
   return WriteFat(work.Path(kDiskName), options, files, work.dir(), ctx).While("making the EFI system partition");
 }
 
@@ -240,9 +239,10 @@ Status WritePartition(const WorkFolder& work, int disk, const PlannedPartition& 
   switch (planned.content) {
     case PartitionContent::kRoot:
     case PartitionContent::kBoot:
+      if (planned.file_system == FileSystem::kFat) return WriteFatPartition(work, planned, time, {}, ctx);
       return WriteTree(work, planned, time, attributes, ctx);
     case PartitionContent::kEsp:
-      return WriteEsp(work, planned, time, loader.esp, ctx);
+      return WriteFatPartition(work, planned, time, loader.esp, ctx);
     case PartitionContent::kBiosBoot:
       return WriteAt(disk, loader.bios_boot, planned.partition.offset, ctx);
   }
@@ -291,6 +291,7 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
   for (const std::string& argument : options.kernel_arguments) TRY(CheckKernelArgument(argument));
   if (options.hostname) TRY(CheckHostname(*options.hostname));
   TRY(LayoutFor(options.loader, HostPlatform().architecture, 0).status());
+  TRY(CheckLoaderPrograms(options.loader, HostPlatform().architecture, ctx));
   const Place place = PlaceOf(options.file);
   ASSIGN_OR_RETURN(const UniqueFd parent, OpenDir(AT_FDCWD, place.folder, ctx.sys));
   TRY(CheckTarget(parent.get(), place.name, options.file));
@@ -310,7 +311,8 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(root.get(), attributes, ctx));
   uint64_t boot_bytes = 0;
   if (options.loader != LoaderKind::kNone) {
-    ASSIGN_OR_RETURN(boot_bytes, BootBytes(work, attributes, ctx));
+    ASSIGN_OR_RETURN(const TreeSize boot, BootSize(work, attributes, ctx));
+    boot_bytes = BootBytes(options.loader, boot);
   }
   ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, boot_bytes));
   DiskReport report{.manifest_digest = image.manifest.digest, .serial = serial, .loader = options.loader};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/firmware.h"
 
 namespace hostapp {
 namespace {
@@ -64,6 +65,7 @@ Result<StatusReport> GetStatus(const Device& device, OpContext& ctx) {
   }
   std::reverse(report.deployments.begin(), report.deployments.end());
   Warn(stored, device.booted, report);
+  if (std::optional<std::string> lacks = WhatFirmwareLacks(device, ctx)) report.warnings.push_back(std::move(*lacks));
   return report;
 }
 

@@ -19,13 +19,6 @@ constexpr const char* kUsualPlace = "/boot";
 constexpr std::array kFilesystems = {"ext4", "vfat", "xfs", "btrfs"};
 constexpr unsigned long kFlags = MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_NOATIME;
 
-Result<std::string> FindDevice(const std::string& device) {
-  if (device.starts_with('/')) return device;
-  const std::unique_ptr<char, decltype(&std::free)> found(::blkid_evaluate_spec(device.c_str(), nullptr), &std::free);
-  if (found != nullptr) return std::string(found.get());
-  return Error(Errc::kNotFound, StrCat("the boot file system ", Escape(device), ": there is no such partition"));
-}
-
 bool IsOn(const std::string& folder, dev_t device) {
   struct stat info {};
   return ::stat(folder.c_str(), &info) == 0 && info.st_dev == device;
@@ -44,8 +37,15 @@ Status Mount(const std::string& device, const std::string& folder) {
 
 }  // namespace
 
+Result<std::string> FindBlockDevice(const std::string& device) {
+  if (device.starts_with('/')) return device;
+  const std::unique_ptr<char, decltype(&std::free)> found(::blkid_evaluate_spec(device.c_str(), nullptr), &std::free);
+  if (found != nullptr) return std::string(found.get());
+  return Error(Errc::kNotFound, StrCat("the boot file system ", Escape(device), ": there is no such partition"));
+}
+
 Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& device, const std::string& folder) {
-  ASSIGN_OR_RETURN(const std::string path, FindDevice(device));
+  ASSIGN_OR_RETURN(const std::string path, FindBlockDevice(device));
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));
   if (!S_ISBLK(info.st_mode)) return Error(Errc::kNotFound, StrCat(Escape(path), ": no block device"));

@@ -10,6 +10,9 @@
 
 namespace hostapp {
 
+// The block device that "PARTUUID=…", "UUID=…" or "LABEL=…" names; a path is itself. kNotFound.
+Result<std::string> FindBlockDevice(const std::string& device);
+
 class BootMount {
  public:
   // `device`: "PARTUUID=…", "UUID=…", "LABEL=…" or a path. Where /boot is that file system already, or another process

@@ -13,6 +13,8 @@ namespace {
 
 constexpr mode_t kPrivate = 0700;
 constexpr mode_t kPublic = 0755;
+constexpr const char* kBootFolder = "boot";
+constexpr const char* kEfivarsPath = "/sys/firmware/efi/efivars";
 constexpr const char* kBootMountPath = "/run/hostapp/boot-fs";
 
 bool IsOtherFilesystem(const char* path, const char* than) {
@@ -33,7 +35,8 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need) {
     return Error(Errc::kNotFound,
                  "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
   }
-  SysrootPaths paths{.root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath};
+  SysrootPaths paths{
+      .root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath, .efivars = kEfivarsPath};
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
   paths.boot = own_boot ? "/boot" : "/sysroot/boot";
   if (need == BootNeed::kNothing) return paths;
@@ -67,6 +70,8 @@ Status MakeSysrootDirs(const SysrootPaths& paths, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd boot, MakeDirs(AT_FDCWD, paths.boot, kPublic, ctx.sys));
   TRY(MakeSyncedDirs(boot.get(), kBootSetsDir, kPublic, ctx));
   TRY(SyncDir(boot.get(), ctx.sys));
+  // Where another file system is /boot, this is what stands for it while that is not mounted.
+  TRY(MakeSyncedDirs(root.get(), kBootFolder, kPublic, ctx));
   TRY(MakeSyncedDirs(root.get(), kDeploymentsDir, kPublic, ctx));
   // All of it, and the folders above the root that may be new too.
   return SyncFilesystem(root.get(), ctx.sys);

@@ -34,6 +34,7 @@ struct SysrootPaths {
   std::string boot;                             // the file system that holds boot sets; may be a folder of `root`
   std::shared_ptr<const BootMount> boot_mount;  // keeps `boot` mounted, where it is not anyway
   std::string boot_record;                      // what the helper wrote at this boot; empty: not the running system
+  std::string efivars;                          // the firmware's variables; empty: not to be touched
 };
 
 // Whether a boot file system of its own, as loader.json names it, is mounted while the paths are held.

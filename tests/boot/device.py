@@ -11,6 +11,8 @@ import time
 UUID = "5d3a1f0e-8c44-4f0a-9d21-0c6b7e5a9f31"
 PART_UUID = "8a1b6d2c-41f3-4a9e-b7c5-2f9d0e63c417"
 LABEL = "device"
+OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
 SBIN = "/usr/sbin:/sbin:"
 
 # The deployment's init: tells what it sees, does what `step` on the command line asks for, and powers off.
@@ -100,6 +102,7 @@ class Device:
         self.root = os.path.join(self.dir, "root")
         self.disk = os.path.join(self.dir, "disk")
         self.offset = 0
+        self.variables = None  # of UEFI firmware that keeps them
         self.mount_options = ""  # of a disk that is read by mounting it
         self.bytes = 48 << 20
         self.console = ""
@@ -186,14 +189,25 @@ class Device:
     def make_disk_image(self, *options, script=""):
         """The tree of deployment 1, packed as an image, on a disk of `hostapp-image disk`."""
         self.deployment(1, script=script)
-        tree = self.path("deployments/1/root")
+        self.disk_of(self.pack(1), *options)
+
+    def pack(self, serial):
+        """The tree of a deployment as an image, whose reference is returned."""
+        tree = self.path("deployments", str(serial), "root")
         shutil.copytree(os.path.join(tree, "usr/etc"), os.path.join(tree, "etc"), dirs_exist_ok=True)
         shutil.rmtree(os.path.join(tree, "usr/etc"))
         modules = os.path.join(tree, "usr/lib/modules", self.tools.version)
         shutil.copy(os.path.join(self.tools.kernel, "vmlinuz"), modules)
         shutil.copy(self.tools.initramfs("tiny"), os.path.join(modules, "initramfs.img"))
-        reference = "oci:%s/layout:v1" % self.dir
+        # Zeros after a cpio mean nothing, but make it a boot set of its own.
+        with open(os.path.join(modules, "initramfs.img"), "ab") as file:
+            file.write(bytes(512 * serial))
+        reference = "oci:%s/layout-%d:v%d" % (self.dir, serial, serial)
         run([self.tools.hostapp_image, "pack", "--quiet", tree, reference])
+        return reference
+
+    def disk_of(self, reference, *options):
+        """The disk of `hostapp-image disk`; the part of it that is looked at is its root."""
         made = run([self.tools.hostapp_image, "disk", "--quiet", "--json", reference, self.disk, *options])
         partition = json.loads(made)["partitions"][-1]  # the root
         self.offset, self.bytes = partition["offset"], partition["bytes"]
@@ -220,7 +234,7 @@ class Device:
     def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None, after=0,
              firmware=None):
         """Runs until the machine powers off, `after` seconds after `until` is on the console, or until the time is up
-        (which fails). With `firmware`, "bios" or "uefi", the disk starts by itself and `cmdline` means nothing."""
+        (which fails). With `firmware`, "bios", "uefi" or "uboot", the disk starts by itself and `cmdline` means nothing."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-drive",
@@ -228,6 +242,11 @@ class Device:
         if firmware is None:
             command += ["-kernel", os.path.join(self.tools.kernel, "vmlinuz"), "-initrd", initramfs, "-append",
                         "console=ttyS0 no_timer_check loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]
+        elif firmware == "uboot":
+            command += ["-machine", "pc", "-bios", UBOOT]
+        elif firmware == "uefi" and self.variables:
+            command += ["-machine", "q35", "-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF_CODE,
+                        "-drive", "if=pflash,format=raw,file=" + self.variables]
         elif firmware == "uefi":  # on QEMU's other machine this firmware is slow
             command += ["-machine", "q35", "-bios", "/usr/share/ovmf/OVMF.fd"]
         if not restarts:

@@ -246,6 +246,92 @@ class DiskImage(unittest.TestCase):
             subprocess.run(["umount", target], check=True)
         self.assertNotIn("Fix?", self.run_tool("e2fsck", "-fn", "%s?offset=%d" % (self.disk, OFFSET)))
 
+    LOADERS = {"grub": "hostapp-boot", "systemd-boot": "hostapp-esp", "uboot": "hostapp-boot"}
+
+    def partition(self, name):
+        table = json.loads(self.run_tool("sfdisk", "--json", self.disk))["partitiontable"]
+        return next(partition for partition in table["partitions"] if partition["name"] == name)
+
+    def extract(self, partition, top):
+        """What is on a FAT partition, path to content; and what a checker says of it."""
+        image = self.dir + "/fat"
+        with open(self.disk, "rb") as disk, open(image, "wb") as out:
+            disk.seek(partition["start"] * 512)
+            out.write(disk.read(partition["size"] * 512))
+        self.run_tool("fsck.vfat", "-n", image)
+        os.mkdir(top)
+        self.run_tool("mcopy", "-s", "-Q", "-i", image, "::*", top)
+        found = {}
+        for folder, _, files in os.walk(top):
+            for name in files:
+                with open(os.path.join(folder, name), "rb") as file:
+                    found[os.path.relpath(os.path.join(folder, name), top)] = file.read()
+        return found
+
+    def loader_json(self):
+        root = self.partition("hostapp-root")
+        place = "%s?offset=%d" % (self.disk, root["start"] * 512)
+        said = self.run_tool("debugfs", "-R", "cat /hostapp/loader.json", place)
+        return json.loads(said[:said.rindex("}") + 1])  # its own name and version follow
+
+    def expect_boot_sets(self, found):
+        """One, whole."""
+        sums, = (path for path in found if path.endswith("/SHA256SUMS"))
+        lines = found[sums].decode().splitlines()
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            digest, _, name = line.partition("  ")
+            self.assertEqual(hashlib.sha256(found[os.path.dirname(sums) + "/" + name]).hexdigest(), digest)
+        return os.path.dirname(sums)
+
+    def test_with_systemd_boot_the_system_partition_has_all_of_it(self):
+        self.make("--loader", "systemd-boot", "--karg", "word=\"a b\"")
+        partition = self.partition("hostapp-esp")
+        self.assertEqual(partition["type"], "C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
+        self.assertEqual(self.loader_json(), {"loader": "systemd-boot", "boot": "PARTUUID=" + partition["uuid"].lower(),
+                                              "esp": "PARTUUID=" + partition["uuid"].lower()})
+        found = self.extract(partition, self.dir + "/esp")
+        boot_set = self.expect_boot_sets(found)
+        with open("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", "rb") as file:
+            program = file.read()
+        self.assertEqual(found["EFI/BOOT/BOOTX64.EFI"], program)
+        self.assertEqual(found["EFI/systemd/systemd-bootx64.efi"], program)
+        self.assertIn(b"default hostapp-*\n", found["loader/loader.conf"])
+        entry = found["loader/entries/hostapp-0000000001-0000000001.conf"].decode()
+        self.assertIn("\nlinux /%s/linux\n" % boot_set, entry)
+        self.assertIn("\ninitrd /%s/initrd\n" % boot_set, entry)
+        root = self.partition("hostapp-root")["uuid"].lower()
+        self.assertRegex(entry, r"\noptions .*hostapp\.deployment=1 .*root=PARTUUID=%s word=\"a b\"\n" % root)
+
+    def test_with_uboot_the_marked_partition_has_its_script_and_state(self):
+        self.make("--loader", "uboot", "--karg", "console=ttyS0")
+        partition = self.partition("hostapp-boot")
+        self.assertEqual(partition["attrs"], "LegacyBIOSBootable")
+        self.assertEqual(partition["start"] * 512, 16 << 20)
+        self.assertEqual(self.loader_json(), {"loader": "uboot", "boot": "PARTUUID=" + partition["uuid"].lower(), "esp": None})
+        found = self.extract(partition, self.dir + "/boot")
+        boot_set = self.expect_boot_sets(found)
+        self.assertEqual(found["boot.scr"][:4], b"\x27\x05\x19\x56")
+        state = found["hostapp/uboot/state-0"]
+        self.assertEqual(len(state), 512)
+        self.assertIn(b"hostapp_default=1\0", state)
+        self.assertEqual(found["hostapp/uboot/state-1"], state)
+        entry = found["hostapp/uboot/entries/1.env"]
+        self.assertIn(boot_set.partition("/")[2].encode(), entry)
+        self.assertIn(b" console=ttyS0\0", entry)
+
+    def test_with_a_loader_it_is_the_same_for_another_user_and_clock(self):
+        user = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups") if ROOT else ()
+        for loader, boot in self.LOADERS.items():
+            with self.subTest(loader):
+                self.make("--loader", loader)
+                self.assertIn("No errors detected", self.run_tool("sfdisk", "--verify", self.disk))
+                # Three boot sets of this image's few kB, and no less than FAT32 is made of.
+                self.assertGreaterEqual(self.partition(boot)["size"] * 512, 24 << 20)
+                again = self.dir + "/again"
+                self.make("--loader", loader, file=again, prefix=(*user, "faketime", "2031-05-06 07:08:09"), umask=0o077)
+                self.assertEqual(sha256(again), sha256(self.disk))
+
     def test_too_small_a_disk_is_refused_with_both_numbers(self):
         said = self.make("--size", "10M", status=NO_SPACE)
         self.assertRegex(said, r"a disk of 10485760 bytes \(10.0 MiB\) is too small: the image needs [0-9]+ \(")
@@ -257,10 +343,11 @@ class DiskImage(unittest.TestCase):
     def test_bad_arguments_have_one_clear_error(self):
         for options, words in ((["--size", "8X"], "--size 8X: it is a number of bytes"),
                                (["--size", "1000000001"], "no whole sectors"),
-                               (["--fs", "xfs"], "--fs xfs: this version makes ext4 only"),
-                               (["--fs", "btrfs"], "--fs btrfs: this version makes ext4 only"),
+                               (["--fs", "xfs"], "without hard links and extended attributes, which a deployment is made of. On a real "
+                                "disk, as root: hostapp install --fs xfs"),
+                               (["--fs", "btrfs"], "to which only root could give them. On a real disk, as root: hostapp install --fs "
+                                "btrfs"),
                                (["--fs", "fat"], "--fs fat: it is ext4"),
-                               (["--loader", "uboot"], "--loader uboot: this version"),
                                (["--loader", "lilo"], "--loader lilo: it is"),
                                (["--hostname", "a b"], "the hostname a b is not of"),
                                (["--hostname", "-a"], "the hostname -a is not of"),

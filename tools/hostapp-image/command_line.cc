@@ -83,19 +83,20 @@ Result<LoaderKind> LoaderFrom(const std::string& name) {
   const auto loader = ParseLoaderName(name);
   if (!loader)
     return Error(Errc::kInvalid, StrCat("--loader ", Escape(name), ": it is grub, systemd-boot, uboot or none"));
-  if (*loader == LoaderKind::kNone || *loader == LoaderKind::kGrub) return *loader;
-  return Error(Errc::kInvalid, StrCat("--loader ", name, ": this version makes disks with grub and none only"));
+  return *loader;
 }
 
 Status CheckFileSystem(const std::string& name) {
   if (name == "ext4") return Ok();
   if (name == "xfs") {
     return Error(Errc::kInvalid,
-                 "--fs xfs: this version makes ext4 only; mkfs.xfs cannot fill a file system with "
-                 "owners, capabilities and hard links without mounting it");
+                 "--fs xfs: a disk image has ext4; mkfs.xfs fills a file system without hard links and extended "
+                 "attributes, which a deployment is made of. On a real disk, as root: hostapp install --fs xfs");
   }
   if (name == "btrfs") {
-    return Error(Errc::kInvalid, "--fs btrfs: this version makes ext4 only; mkfs.btrfs gives all files to who runs it");
+    return Error(Errc::kInvalid,
+                 "--fs btrfs: a disk image has ext4; mkfs.btrfs takes owners and capabilities from the files that it "
+                 "copies, to which only root could give them. On a real disk, as root: hostapp install --fs btrfs");
   }
   return Error(Errc::kInvalid, StrCat("--fs ", Escape(name), ": it is ext4, xfs or btrfs"));
 }
@@ -215,7 +216,8 @@ void Grammar::AddDisk() {
       ->type_name("FILE");
   disk->add_option("--size", words_.size, "Of the disk, as 8G (fits the image and the next one)")->type_name("S");
   disk->add_option("--loader", words_.loader,
-                   "grub, for BIOS and UEFI, or none: the kernel is given from outside (none)")
+                   "grub, for BIOS and UEFI; systemd-boot, for UEFI; uboot, for boards that bring it; or none: the "
+                   "kernel is given from outside (none)")
       ->type_name("NAME");
   disk->add_option("--fs", words_.file_system, "The root file system (ext4)")->type_name("KIND");
   disk->add_option("--karg", words_.kernel_arguments, "A kernel argument; may be repeated")

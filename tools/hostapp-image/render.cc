@@ -3,6 +3,7 @@
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/disk/fat_writer.h"
 #include "tools/cli/table.h"
 
 namespace hostapp::cli {
@@ -121,6 +122,19 @@ Outcome RenderCopy(const CopyReport& report, const Reference& destination) {
       .text = std::move(text)};
 }
 
+// As blkid(8) prints it; nothing where there is no file system.
+Json FileSystemUuid(const PlannedPartition& planned) {
+  switch (planned.file_system) {
+    case FileSystem::kExt4:
+      return Json(planned.uuid.ToString());
+    case FileSystem::kFat:
+      return Json(FatUuid(FatSerial(planned.uuid)));
+    case FileSystem::kNone:
+      break;
+  }
+  return Json();
+}
+
 Outcome RenderDisk(const DiskReport& report, const std::string& file) {
   const std::string digest = report.manifest_digest.ToString();
   Json::Array partitions;
@@ -131,7 +145,7 @@ Outcome RenderDisk(const DiskReport& report, const std::string& file) {
     partitions.push_back(Json::Object{{"name", partition.name},
                                       {"type", partition.type.ToString()},
                                       {"partuuid", partition.id.ToString()},
-                                      {"uuid", report.plan.partitions[i].uuid.ToString()},
+                                      {"uuid", FileSystemUuid(report.plan.partitions[i])},
                                       {"offset", partition.offset},
                                       {"bytes", partition.bytes}});
     text += StrCat("partition ", i + 1, ": ", partition.name, ", ", HumanBytes(partition.bytes),

@@ -15,7 +15,7 @@ _hostapp_image() {
   case $previous in
     --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar plain json none' -- "$current"); return ;;
     --compression) mapfile -t COMPREPLY < <(compgen -W 'zstd gzip' -- "$current"); return ;;
-    --loader) mapfile -t COMPREPLY < <(compgen -W 'grub none' -- "$current"); return ;;
+    --loader) mapfile -t COMPREPLY < <(compgen -W 'grub systemd-boot uboot none' -- "$current"); return ;;
     --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4' -- "$current"); return ;;
     --from-image | --layers | --level | --label | --size | --karg | --hostname) return ;;
   esac

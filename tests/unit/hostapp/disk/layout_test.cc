@@ -46,6 +46,37 @@ TEST(PlanDisk, PutsALoadersPartitionsBeforeTheRoot) {
   EXPECT_EQ(plan.partitions[2].content, PartitionContent::kRoot);
 }
 
+TEST(PlanDisk, GivesSystemdBootOnePartitionForItselfAndTheBootSets) {
+  const DiskPlan plan =
+      PlanDisk(LayoutForSystemdBoot("arm64", 100 * kMiB).value(), Tree(10), 512 * kMiB, Seed("a")).value();
+  ASSERT_EQ(plan.partitions.size(), 2U);
+  const PlannedPartition& esp = plan.partitions[0];
+  EXPECT_EQ(esp.partition.type.ToString(), "c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
+  EXPECT_EQ(esp.partition.name, "hostapp-esp");
+  EXPECT_EQ(esp.partition.bytes, 100 * kMiB);
+  EXPECT_EQ(esp.file_system, FileSystem::kFat);
+  EXPECT_EQ(esp.content, PartitionContent::kBoot);
+  EXPECT_EQ(plan.partitions[1].partition.type, RootPartitionType("arm64").value());
+}
+
+TEST(PlanDisk, MarksThePartitionThatUbootLooksForAndLeavesItRoomBefore) {
+  const DiskPlan plan = PlanDisk(LayoutForUboot("amd64", 100 * kMiB).value(), Tree(10), 512 * kMiB, Seed("a")).value();
+  ASSERT_EQ(plan.partitions.size(), 2U);
+  EXPECT_EQ(plan.partitions[0].partition.offset, 16 * kMiB);
+  EXPECT_EQ(plan.partitions[0].partition.attributes, kGptBootable);
+  EXPECT_EQ(plan.partitions[0].file_system, FileSystem::kFat);
+  EXPECT_EQ(plan.partitions[1].partition.offset, 116 * kMiB);
+  EXPECT_EQ(plan.partitions[1].partition.attributes, 0U);
+}
+
+TEST(PlanDisk, RefusesLoadersForMachinesThatTheyDoNotRunOn) {
+  for (const auto& layout : {LayoutForSystemdBoot("riscv64", kMiB), LayoutForUboot("riscv64", kMiB)}) {
+    ASSERT_FALSE(layout.ok());
+    EXPECT_EQ(layout.error().code(), Errc::kInvalid);
+    EXPECT_THAT(layout.error().message(), HasSubstr("amd64 and arm64, not for riscv64"));
+  }
+}
+
 TEST(PlanDisk, RefusesADiskThatIsTooSmallWithBothNumbers) {
   const auto refused = PlanDisk(None(), Tree(1000), 900 * kMiB, Seed("a"));
   ASSERT_FALSE(refused.ok());
