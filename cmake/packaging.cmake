@@ -36,13 +36,13 @@ hostapp_install(device lib/hostapp hostapp-init)
 hostapp_install_documentation(device hostapp)
 set(units "${CMAKE_SOURCE_DIR}/tools/systemd")
 install(FILES ${units}/hostapp-reconcile.service ${units}/hostapp-health.service ${units}/hostapp-give-back.service
-  ${units}/hostapp-upgrade.service ${units}/hostapp-upgrade.timer
+  ${units}/hostapp-grow.service ${units}/hostapp-upgrade.service ${units}/hostapp-upgrade.timer
   DESTINATION lib/systemd/system COMPONENT device)
 install(FILES ${units}/systemd-bless-boot.service.d/hostapp.conf
   DESTINATION lib/systemd/system/systemd-bless-boot.service.d COMPONENT device)
 # Wanted from /usr, not enabled in /etc: a device whose /etc begins anew still proves its releases. The timer is the owner's choice.
 file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/wants")
-foreach(unit hostapp-reconcile.service hostapp-health.service hostapp-give-back.service)
+foreach(unit hostapp-reconcile.service hostapp-health.service hostapp-give-back.service hostapp-grow.service)
   set(link "${CMAKE_CURRENT_BINARY_DIR}/wants/${unit}")
   file(CREATE_LINK ../${unit} "${link}" SYMBOLIC)
   install(FILES "${link}" DESTINATION lib/systemd/system/multi-user.target.wants COMPONENT device)
@@ -81,6 +81,8 @@ set(CPACK_COMPONENT_DEVICE_DESCRIPTION "operating systems as container images, o
 Keeps releases in a content-addressed store, deploys them beside the running
 one, boots a new one on trial and goes back by itself when it fails.")
 set(CPACK_DEBIAN_DEVICE_PACKAGE_RECOMMENDS "ca-certificates, initramfs-tools | dracut")
+# What `hostapp install` runs; a device itself never needs them.
+set(CPACK_DEBIAN_DEVICE_PACKAGE_SUGGESTS "e2fsprogs, xfsprogs, btrfs-progs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
 # The helper belongs into the initramfs: whichever generator is there makes it again.
 file(WRITE "${CMAKE_BINARY_DIR}/packaging/triggers" "activate-noawait update-initramfs\n")
 set(CPACK_DEBIAN_DEVICE_PACKAGE_CONTROL_EXTRA "${CMAKE_BINARY_DIR}/packaging/triggers")

@@ -98,6 +98,9 @@ int Syscalls::UnlinkAt(int dir, const char* path, int flags) { return Once(::unl
 int Syscalls::MkdirAt(int dir, const char* path, mode_t mode) { return Once(::mkdirat(dir, path, mode)); }
 int Syscalls::Fchmod(int fd, mode_t mode) { return Once(::fchmod(fd, mode)); }
 int Syscalls::Fchown(int fd, uid_t uid, gid_t gid) { return Once(::fchown(fd, uid, gid)); }
+int Syscalls::Ioctl(int fd, unsigned long request, void* argument) {
+  return Retry([&] { return ::ioctl(fd, request, argument); });
+}
 int Syscalls::FreezeAndThaw(int fd) { return FreezeThawWithGuard(fd); }
 int Syscalls::Fsetxattr(int fd, const char* name, const void* value, size_t size) {
   return Once(::fsetxattr(fd, name, value, size, 0));

@@ -43,6 +43,8 @@ class Syscalls {
   virtual int LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size);
   virtual int LutimensAt(int dir, const char* path, const timespec times[2]);
   virtual int Fstatvfs(int fd, struct statvfs* out);
+  // Those that change a device or a file system.
+  virtual int Ioctl(int fd, unsigned long request, void* argument);
 };
 
 // The operating system's own. Stateless.

@@ -14,6 +14,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/run_program.h"
+#include "hostapp/disk/ext4_features.h"
 #include "hostapp/disk/ext4_folder.h"
 #include "hostapp/disk/ext4_volume.h"
 
@@ -26,18 +27,13 @@ constexpr std::chrono::seconds kLongestMke2fs = std::chrono::minutes(10);
 constexpr std::chrono::seconds kLongestE2fsck = std::chrono::hours(1);
 constexpr const char* kLostFound = "lost+found";
 
-// All that mke2fs.conf would say otherwise.
-constexpr const char* kFeatures =
-    "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,"
-    "dir_nlink,extra_isize,metadata_csum";
-
 Status MakeEmpty(const std::string& file, const Ext4Options& options, OpContext& ctx) {
   ASSIGN_OR_RETURN(const std::string program, FindProgram("mke2fs", "e2fsprogs"));
   const std::vector<std::string> argv = {program,
                                          "-q",
                                          "-F",
                                          "-O",
-                                         kFeatures,
+                                         kExt4Features,
                                          "-b",
                                          StrCat(kExt4BlockBytes),
                                          "-I",

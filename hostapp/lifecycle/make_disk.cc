@@ -131,10 +131,11 @@ Result<WorkFolder> WorkFolder::Make(int parent, const Place& place, OpContext& c
 
 // Everything that the disk follows from.
 HashValue SeedOf(const ResolvedImage& image, const Reference& reference, const DiskOptions& options) {
-  std::string text =
-      StrCat("hostapp disk 1\n", image.manifest.digest.ToString(), "\n", reference.ToString(), "\n",
-             LoaderName(options.loader), "\n", options.bytes.value_or(0), "\n", options.hostname.value_or(""), "\n");
+  std::string text = StrCat("hostapp disk 1\n", image.manifest.digest.ToString(), "\n", reference.ToString(), "\n",
+                            LoaderName(options.loader), "\n", options.bytes.value_or(0), "\n",
+                            options.settings.hostname.value_or(""), "\n");
   for (const std::string& argument : options.kernel_arguments) text += StrCat(argument, "\n");
+  text += options.settings.Secrets();
   return HashOf(AsBytes(text));
 }
 
@@ -144,27 +145,9 @@ Result<int64_t> TimeOf(const ResolvedImage& image, ImageSource& source, OpContex
   return std::max<int64_t>(0, config.created.value_or(0));
 }
 
-// As a change that the device made: it stays when an update brings another /etc/hostname.
-Status WriteHostname(const Device& device, DeploymentSerial serial, const std::string& hostname,
-                     const RecordingSyscalls& recorder, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(device.sysroot.deployments(), std::to_string(serial), ctx.sys));
-  ASSIGN_OR_RETURN(const UniqueFd upper, MakeDirs(dir.get(), "etc/upper", 0755, ctx.sys));
-  struct stat info {};
-  if (::fstatat(dir.get(), "root/usr/etc", &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    return SysError(errno, "looking at the image's /etc");
-  }
-  // An overlay shows the upper folder's own owner and mode as /etc's.
-  const Attributes image = recorder.AttributesOf(info);
-  const int owned = ctx.sys.Fchown(upper.get(), image.uid, image.gid);
-  if (owned < 0) return SysError(-owned, "setting the owner of /etc");
-  const int moded = ctx.sys.Fchmod(upper.get(), image.mode);
-  if (moded < 0) return SysError(-moded, "setting the mode of /etc");
-  return ReplaceFile(upper.get(), "hostname", AsBytes(hostname + "\n"), 0644, ctx.sys);
-}
-
 Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& seed, const Reference& reference,
                                      const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
-                                     const RecordingSyscalls& recorder, OpContext& ctx) {
+                                     const AttributeSource& attributes, OpContext& ctx) {
   ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, 0));
   const std::string root = work.Path(kRootName);
   const SysrootPaths paths{.root = root,
@@ -176,7 +159,7 @@ Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& se
   TRY(PrepareLoader(options.loader, device.sysroot, seed, ctx));
   const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed)};
   ASSIGN_OR_RETURN(const DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
-  if (options.hostname) TRY(WriteHostname(device, report.serial, *options.hostname, recorder, ctx));
+  TRY(WriteSettings(device, report.serial, options.settings, attributes, ctx));
   return report.serial;
 }
 
@@ -270,26 +253,10 @@ Result<uint64_t> WriteDisk(const WorkFolder& work, const DiskPlan& plan, int64_t
 
 }  // namespace
 
-Status CheckHostname(std::string_view name) {
-  constexpr size_t kLongest = 64;
-  const auto is_label = [](std::string_view label) {
-    return !label.empty() && label.front() != '-' && label.back() != '-' &&
-           std::all_of(label.begin(), label.end(), [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-           });
-  };
-  const std::vector<std::string_view> labels = Split(name, '.');
-  if (name.size() <= kLongest && std::all_of(labels.begin(), labels.end(), is_label)) return Ok();
-  return Error(Errc::kInvalid, StrCat("the hostname ", Escape(name),
-                                      " is not of letters, digits, inner hyphens and "
-                                      "dots, at most ",
-                                      kLongest, " characters"));
-}
-
 Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, const DiskOptions& options,
                             OpContext& ctx) {
   for (const std::string& argument : options.kernel_arguments) TRY(CheckKernelArgument(argument));
-  if (options.hostname) TRY(CheckHostname(*options.hostname));
+  if (options.settings.hostname) TRY(CheckHostname(*options.settings.hostname));
   TRY(LayoutFor(options.loader, HostPlatform().architecture, 0).status());
   TRY(CheckLoaderPrograms(options.loader, HostPlatform().architecture, ctx));
   const Place place = PlaceOf(options.file);
@@ -303,10 +270,10 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
   RecordingSyscalls recorder;
   ImageClock clock(time, ctx.clock);
   OpContext recording{.clock = clock, .log = ctx.log, .progress = ctx.progress, .cancel = ctx.cancel, .sys = recorder};
-  ASSIGN_OR_RETURN(const DeploymentSerial serial,
-                   MakeSysroot(work, seed, reference, image, source, options, recorder, recording));
-
   const AttributeSource attributes = [&](const struct stat& info) { return recorder.AttributesOf(info); };
+  ASSIGN_OR_RETURN(const DeploymentSerial serial,
+                   MakeSysroot(work, seed, reference, image, source, options, attributes, recording));
+
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDir(work.dir(), kRootName, ctx.sys));
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(root.get(), attributes, ctx));
   uint64_t boot_bytes = 0;

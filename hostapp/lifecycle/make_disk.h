@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "hostapp/disk/layout.h"
+#include "hostapp/lifecycle/device_settings.h"
 #include "hostapp/lifecycle/pull_image.h"
 #include "hostapp/oci/reference.h"
 #include "ostree-integration/deploy/loaders/loader.h"
@@ -24,7 +25,7 @@ struct DiskOptions {
   std::optional<uint64_t> bytes;  // of the disk; nothing: as PlanDisk() says
   LoaderKind loader = LoaderKind::kNone;
   std::vector<std::string> kernel_arguments;  // after the image's own
-  std::optional<std::string> hostname;        // in /etc/hostname, as a change of the device's
+  DeviceSettings settings;
 };
 
 struct DiskReport {
@@ -44,9 +45,5 @@ struct DiskReport {
 // kNotFound: e2fsprogs is missing; what the source and DeployImage() return.
 Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, const DiskOptions& options,
                             OpContext& ctx);
-
-// A name for a machine: labels of letters, digits and inner hyphens, with dots between, 64 characters at most.
-// kInvalid.
-Status CheckHostname(std::string_view name);
 
 }  // namespace hostapp

@@ -13,6 +13,7 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
 #include "ostree-integration/store/import_layer.h"
+#include "ostree-integration/store/import_need.h"
 #include "ostree-integration/store/import_set.h"
 
 namespace hostapp {
@@ -185,6 +186,18 @@ Result<ImportPlan> PlanLayers(const ImageStore& store, const Manifest& manifest,
 
 Result<ImportPlan> PlanImport(const ImageStore& store, const Manifest& manifest, const ImageConfig& config) {
   return PlanLayers(store, manifest, config, {});
+}
+
+ImportPlan PlanFirstImport(const Manifest& manifest) {
+  ImportPlan plan;
+  std::set<Digest> seen;
+  for (const Descriptor& blob : manifest.layers) {
+    if (!seen.insert(blob.digest).second) continue;
+    ++plan.layers;
+    plan.download_bytes = SaturatingAdd(plan.download_bytes, blob.size);
+    AddNeeds(blob, blob.size, plan);
+  }
+  return plan;
 }
 
 Status CheckSpace(const ImageStore& store, const ImportPlan& plan, OpContext& ctx) {

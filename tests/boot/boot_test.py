@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 
-from device import LABEL, PART_UUID, REPORT_PLACES, UUID, asked, main, write
+from device import LABEL, PART_UUID, REPORT_PLACES, UUID, Skipped, asked, main, run, write
 
 TESTS = {}
 
@@ -230,6 +230,50 @@ def disk_with_grub_boots_by_itself(device):
     device.expect("user-space: up v1", "report: kernel=own", "user-space: cmdline BOOT_IMAGE=/hostapp/", "panic=10",
                   "root=PARTUUID=", '"word=a b"', "booting deployment 1 (default, kernel own)", "user-space: up v1")
     device.expect_ledger(default=1, attempts=2, trial=0, failed=0, slots="valid,valid")
+
+
+@test
+def disk_made_by_install_boots_by_itself(device):
+    """A real disk, as far as a loop device is one; then the machine that it is put into."""
+    if os.geteuid() != 0:
+        raise Skipped("making a disk bootable needs root")
+    for file_system, firmware in (("ext4", "bios"), ("xfs", "uefi")):
+        shutil.rmtree(device.root)
+        device.install_disk(700, "--fs", file_system, "--karg", "console=ttyS0", "--karg", "no_timer_check", "--hostname", "from-disk",
+                            script='say "hostname $(cat /etc/hostname) on $(grep " /sysroot " /proc/mounts | cut -d" " -f3)"')
+        device.boot("", firmware=firmware)
+        device.expect("booting deployment 1 (default, kernel own): asked for 1", "user-space: up v1", "report: kernel=own",
+                      "user-space: hostname from-disk on " + file_system)
+        device.console = ""
+
+
+GROW = r"""
+say "before $(busybox df -m /sysroot | busybox tail -n 1 | busybox awk '{print $2}') MiB"
+hostapp --verbose grow 2>&1 | sed 's/^/user-space: /'
+say "after $(busybox df -m /sysroot | busybox tail -n 1 | busybox awk '{print $2}') MiB"
+"""
+
+
+@test
+def disk_image_grows_to_the_disk_that_it_was_written_to(device):
+    """The power is cut as soon as growing begins; the next boot ends it, and the one after finds nothing to do."""
+    device.make_disk_image("--loader", "grub", "--karg", "console=ttyS0", "--karg", "no_timer_check", script=GROW,
+                           programs=[device.tools.hostapp])
+    larger = os.path.getsize(device.disk) + (500 << 20)
+    os.truncate(device.disk, larger)
+    device.boot("", firmware="bios", until="user-space: growing /dev/vda4 from")
+    device.expect("user-space: growing /dev/vda4 from")
+    device.expect_not("user-space: after ")
+    device.boot("", firmware="bios")
+    device.expect("user-space: before ", "user-space: the root file system ", "user-space: after ")
+    root = (larger >> 20) - 1 - (device.offset >> 20)
+    sizes = [int(words.split()[0]) for words in device.console.split("user-space: after ")[1:]]
+    assert len(sizes) == 1 and root * 0.9 < sizes[0] < root, "%s MiB of %d\n%s" % (sizes, root, device.said())
+    table = run(["sfdisk", "--verify", device.disk])
+    assert "No errors detected" in table, table
+    device.console = ""
+    device.boot("", firmware="bios")
+    device.expect("user-space: the root file system stays as it is", "it has the whole disk already")
 
 
 # What a distribution's initramfs does around the hook: the root is mounted read-only, then handed on.

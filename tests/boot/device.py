@@ -51,6 +51,7 @@ class Tools:
     def __init__(self, build, kernel, work):
         self.build = build
         self.ledger_tool = os.path.join(build, "tests/boot/ledger_tool")
+        self.hostapp = os.path.join(build, "tools/hostapp/hostapp")
         self.hostapp_image = os.path.join(build, "tools/hostapp-image/hostapp-image")
         self.helper = os.path.join(build, "initramfs/helper/hostapp-init")
         self.kernel = kernel
@@ -186,10 +187,22 @@ class Device:
         run(["unshare", "--mount", "sh", "-ec", "mount -o %s '%s' '%s'; cd '%s'; (%s); cd /; umount '%s'" %
              (self.mount_options, self.disk, place, place, script, place)])
 
-    def make_disk_image(self, *options, script=""):
-        """The tree of deployment 1, packed as an image, on a disk of `hostapp-image disk`."""
+    def add_program(self, program, serial=1):
+        """A program of this machine with all its libraries."""
+        tree = self.path("deployments", str(serial), "root")
+        for line in run(["ldd", program]).splitlines():
+            library = next((word for word in line.split() if word.startswith("/")), None)
+            if library and not os.path.exists(tree + library):
+                os.makedirs(os.path.dirname(tree + library), exist_ok=True)
+                shutil.copy(library, tree + library)
+        run(["strip", "-o", os.path.join(tree, "bin", os.path.basename(program)), program])
+
+    def pack_image(self, script="", programs=()):
+        """The tree of deployment 1 as an image; its reference."""
         self.deployment(1, script=script)
-        self.disk_of(self.pack(1), *options)
+        for program in programs:
+            self.add_program(program)
+        return self.pack(1)
 
     def pack(self, serial):
         """The tree of a deployment as an image, whose reference is returned."""
@@ -206,11 +219,26 @@ class Device:
         run([self.tools.hostapp_image, "pack", "--quiet", tree, reference])
         return reference
 
+    def make_disk_image(self, *options, script="", programs=()):
+        """The tree of deployment 1, packed as an image, on a disk of `hostapp-image disk`."""
+        self.disk_of(self.pack_image(script, programs), *options)
+
     def disk_of(self, reference, *options):
         """The disk of `hostapp-image disk`; the part of it that is looked at is its root."""
         made = run([self.tools.hostapp_image, "disk", "--quiet", "--json", reference, self.disk, *options])
         partition = json.loads(made)["partitions"][-1]  # the root
         self.offset, self.bytes = partition["offset"], partition["bytes"]
+
+    def install_disk(self, mib, *options, script=""):
+        """The same with `hostapp install`, on a loop device."""
+        reference = self.pack_image(script)
+        with open(self.disk, "wb") as disk:
+            disk.truncate(mib << 20)
+        loop = run(["losetup", "--show", "-f", self.disk]).strip()
+        try:
+            run([self.tools.hostapp, "--quiet", "install", loop, reference, *options])
+        finally:
+            run(["losetup", "-d", loop])
 
     def mark_opaque(self, folder):
         """As overlayfs marks a folder that hides the image's of the same name."""

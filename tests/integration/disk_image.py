@@ -30,6 +30,9 @@ ROOT = os.geteuid() == 0
 CANCELLED, NO_SPACE, INVALID = 9, 7, 2
 # CAP_NET_RAW, permitted and effective, as setcap writes it.
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
+SHADOW = b"daemon:*:1::::::\nroot:*:19700:0:99999:7:::\nuser:!:1::::::\n"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI%s me@work" % ("A" * 43)
+HASH = "$6$saltsaltsalt$" + "h" * 86
 
 
 def tree():
@@ -58,6 +61,8 @@ def tree():
     yield "usr/share/short", tarfile.SYMTYPE, 0o777, 0, b"large", {}
     yield "usr/share/long", tarfile.SYMTYPE, 0o777, 7, b"../" * 40 + b"large", {}
     yield "etc/hostname", file, 0o644, 0, b"image\n", {}
+    yield "etc/shadow", file, 0o640, 42, SHADOW, {}
+    yield "usr/bin/systemd-tmpfiles", file, 0o755, 0, b"program", {}
     for number in range(500):
         yield "usr/share/many/%03d" % number, file, 0o644, 0, b"%d" % number, {}
 
@@ -130,7 +135,9 @@ class DiskImage(unittest.TestCase):
         self.disk = self.dir + "/disk.img"
 
     def run_tool(self, *argv, status=0, **options):
-        result = subprocess.run(argv, capture_output=True, timeout=100, stdin=subprocess.DEVNULL,
+        if "input" not in options:
+            options["stdin"] = subprocess.DEVNULL
+        result = subprocess.run(argv, capture_output=True, timeout=100,
                                 env={**os.environ, "PATH": os.environ["PATH"] + SBIN}, text=True, **options)
         self.assertEqual(result.returncode, status, "%s\n%s\n%s" % (" ".join(argv), result.stdout, result.stderr))
         return result.stdout + result.stderr
@@ -331,6 +338,98 @@ class DiskImage(unittest.TestCase):
                 again = self.dir + "/again"
                 self.make("--loader", loader, file=again, prefix=(*user, "faketime", "2031-05-06 07:08:09"), umask=0o077)
                 self.assertEqual(sha256(again), sha256(self.disk))
+
+    def given(self, name, text):
+        path = self.dir + "/" + name
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    @unittest.skipUnless(ROOT, "mounts")
+    def test_has_the_keys_and_the_password_of_root(self):
+        first, second = self.given("first.pub", "# mine\n%s\n\n" % KEY), self.given("second.pub", KEY.replace("me@", "you@"))
+        user = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+        self.make("--ssh-key", first, "--ssh-key", second, "--password-hash", self.given("hash", HASH + "\n"), prefix=user)
+        with self.mounted() as top:
+            upper = top + "/hostapp/deployments/1/etc/upper"
+            with open(upper + "/shadow", "rb") as file:
+                self.assertEqual(file.read(), SHADOW.replace(b"root:*", b"root:" + HASH.encode()))
+            for path, mode, owner in (("shadow", 0o640, 42), ("tmpfiles.d", 0o755, 0), ("", 0o755, 0),
+                                      ("tmpfiles.d/hostapp-ssh-keys.conf", 0o644, 0)):
+                info = os.stat(upper + "/" + path)
+                self.assertEqual((oct(stat.S_IMODE(info.st_mode)), info.st_uid, info.st_gid), (oct(mode), owner, owner), path)
+            # What systemd makes of it at the first boot, and at one after the keys were changed on the device.
+            device = self.dir + "/device"
+            shutil.copytree(upper + "/tmpfiles.d", device + "/etc/tmpfiles.d")
+            os.mkdir(device + "/root")
+            keys = device + "/root/.ssh/authorized_keys"
+            tmpfiles = ("systemd-tmpfiles", "--root=" + device, "--create", "hostapp-ssh-keys.conf")
+            self.run_tool(*tmpfiles)
+            with open(keys, encoding="utf-8") as file:
+                self.assertEqual(file.read(), KEY + "\n" + KEY.replace("me@", "you@") + "\n")
+            self.assertEqual([oct(os.stat(path).st_mode) for path in (keys, os.path.dirname(keys))], ["0o100600", "0o40700"])
+            with open(keys, "w", encoding="utf-8") as file:
+                file.write("changed\n")
+            self.run_tool(*tmpfiles)
+            with open(keys, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "changed\n")
+
+    def test_keys_and_password_are_a_part_of_what_the_disk_follows_from(self):
+        self.make("--ssh-key", self.given("key", KEY), "--password-hash", self.given("hash", HASH))
+        once = sha256(self.disk)
+        self.make("--ssh-key", self.given("other", KEY), "--password-hash", "-", input=HASH)
+        self.assertEqual(sha256(self.disk), once)
+        self.make("--ssh-key", self.given("key", KEY), "--password-hash", self.given("hash", HASH.replace("salt", "pepp")))
+        self.assertNotEqual(sha256(self.disk), once)
+
+    def test_what_is_no_key_and_no_hash_is_refused(self):
+        for text, words in (("", "there is no key in it"),
+                            ("-----BEGIN OPENSSH PRIVATE KEY-----\n", "line 1: this is a private key"),
+                            (KEY + "\nssh-dss AAAA\n", "line 2: ssh-dss: no known type"),
+                            ("restrict " + KEY, "options before a key are not taken"),
+                            (KEY.replace("AAAAI", "AAAAJ").replace("ssh-ed25519 ", "ssh-rsa "), "is no key of this type"),
+                            (KEY.replace("AAAA", "AA"), "is no key of this type"),
+                            ("ssh-ed25519", "is no key of this type"),
+                            (KEY + "\x1b[2J", "characters of no key"),
+                            (KEY + "\n" + "#" * 70000, "longer than 65536 bytes")):
+            said = self.make("--ssh-key", self.given("key", text), status=INVALID)
+            self.assertIn("the ssh keys in %s/key: " % self.dir, said)
+            self.assertIn(words, said)
+            self.assertEqual(len(said.strip().splitlines()), 1, said)
+        for text in ("", "secret", "$1$salt$" + "h" * 40, HASH + "\nmore", HASH + ":x", "$6$short"):
+            said = self.make("--password-hash", self.given("hash", text), status=INVALID)
+            self.assertIn("this is no line with a password's hash", said)
+            self.assertNotIn("secret", said)
+        self.assertIn("No such file", self.make("--ssh-key", self.dir + "/none", status=3))
+        self.assertEqual(self.left(), ["hash", "key"])
+
+    def test_an_image_that_cannot_take_them_is_refused(self):
+        file, link = tarfile.REGTYPE, tarfile.SYMTYPE
+        key, password = self.given("key", KEY), self.given("hash", HASH)
+        # A link in the image must never reach this machine's own file.
+        for name, more, options, words, status in (
+                ("own", [("root", tarfile.DIRTYPE, 0o700, 0, b"", {}), ("root/.ssh", tarfile.DIRTYPE, 0o700, 0, b"", {}),
+                         ("root/.ssh/authorized_keys", file, 0o600, 0, b"k", {})], ["--ssh-key", key],
+                 "the image brings /root/.ssh/authorized_keys itself", INVALID),
+                ("link", [("etc/shadow", link, 0o777, 0, b"/etc/shadow", {})], ["--password-hash", password],
+                 "the image has no /etc/shadow that can be read", 4),
+                ("rootless", [("etc/shadow", file, 0o600, 0, b"toor:*:1:::::::\nxroot:*:::::::\n", {})],
+                 ["--password-hash", password], "has no line for root", 4),
+                ("tmpfiles", [], ["--ssh-key", key], "has no systemd-tmpfiles", INVALID)):
+            replaced = {path for path, *_ in more} | ({"usr/bin/systemd-tmpfiles"} if name == "tmpfiles" else set())
+            with tarfile.open(self.dir + "/rootfs.tar", "w") as tar:
+                for path, kind, mode, _, content, _ in [*(m for m in tree() if m[0] not in replaced), *more]:
+                    member = tarfile.TarInfo(path)
+                    member.type, member.mode = kind, mode
+                    if kind in (tarfile.LNKTYPE, link):
+                        member.linkname = content.decode()
+                    member.size = len(content) if kind == file else 0
+                    tar.addfile(member, io.BytesIO(content if kind == file else b""))
+            reference = "oci:%s/%s:v1" % (self.dir, name)
+            self.run_tool(HOSTAPP_IMAGE, "pack", "--quiet", self.dir + "/rootfs.tar", reference)
+            said = self.run_tool(HOSTAPP_IMAGE, "disk", "--quiet", reference, self.disk, *options, status=status)
+            self.assertIn(words, said)
+            self.assertNotIn("disk.img", self.left())
 
     def test_too_small_a_disk_is_refused_with_both_numbers(self):
         said = self.make("--size", "10M", status=NO_SPACE)

@@ -47,6 +47,9 @@ class FaultySyscalls : public Syscalls {
     return Fails("fallocate") ? -sys_errno_ : Syscalls::Fallocate(fd, size);
   }
   int Fsync(int fd) override { return Fails("fsync") ? -sys_errno_ : Syscalls::Fsync(fd); }
+  int Ioctl(int fd, unsigned long request, void* argument) override {
+    return Fails("ioctl") ? -sys_errno_ : Syscalls::Ioctl(fd, request, argument);
+  }
   int Fdatasync(int fd) override { return Fails("fdatasync") ? -sys_errno_ : Syscalls::Fdatasync(fd); }
   int Syncfs(int fd) override { return Fails("syncfs") ? -sys_errno_ : Syscalls::Syncfs(fd); }
   int RenameAt(int old_dir, const char* old_path, int new_dir, const char* new_path, unsigned flags) override {

@@ -20,8 +20,9 @@ constexpr uint64_t kMostLayers = 100;
 struct Words {
   CommonFlags common;
   std::string rootfs, source, destination, reference, version, base,
-      layers = "1", compression = "zstd", level = "0", file, size, loader = "none", file_system = "ext4", hostname;
-  std::vector<std::string> labels, kernel_arguments;
+      layers = "1", compression = "zstd", level = "0", file, size, loader = "none", file_system = "ext4", hostname,
+      password_hash;
+  std::vector<std::string> labels, kernel_arguments, ssh_keys;
 };
 
 using MakeVerb = std::function<Result<ImageVerb>(const Words&)>;
@@ -113,8 +114,10 @@ Result<ImageVerb> MakeDisk(const Words& words) {
   verb.options.kernel_arguments = words.kernel_arguments;
   if (!words.hostname.empty()) {
     TRY(CheckHostname(words.hostname).While("--hostname"));
-    verb.options.hostname = words.hostname;
+    verb.settings.hostname = words.hostname;
   }
+  verb.settings.ssh_keys = words.ssh_keys;
+  if (!words.password_hash.empty()) verb.settings.password_hash = words.password_hash;
   return ImageVerb(std::move(verb));
 }
 
@@ -126,6 +129,8 @@ class Grammar {
 
  private:
   CLI::App* Add(const std::string& name, const std::string& description, MakeVerb make);
+  static CLI::Option* AddRepeated(CLI::App* verb, const std::string& flag, std::vector<std::string>& values,
+                                  const std::string& description);
   void AddGlobalFlags();
   void AddPack();
   void AddCopy(const std::string& name, const std::string& description);
@@ -158,6 +163,15 @@ CLI::App* Grammar::Add(const std::string& name, const std::string& description, 
   return verb;
 }
 
+CLI::Option* Grammar::AddRepeated(CLI::App* verb, const std::string& flag, std::vector<std::string>& values,
+                                  const std::string& description) {
+  return verb->add_option(flag, values, description)
+      ->type_size(1)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void Grammar::AddGlobalFlags() {
   app_.set_help_flag("-h,--help", "Print this help and exit");
   app_.set_version_flag("--version", StrCat("hostapp-image ", HOSTAPP_VERSION));
@@ -182,12 +196,7 @@ void Grammar::AddPack() {
   pack->add_option("--layers", words_.layers, "Layers to split it into (1)")->type_name("N");
   pack->add_option("--compression", words_.compression, "zstd or gzip (zstd)")->type_name("KIND");
   pack->add_option("--level", words_.level, "Compression level; 0: a good one (0)")->type_name("N");
-  pack->add_option("--label", words_.labels, "A label of the image; may be repeated")
-      ->type_name("K=V")
-      ->type_size(1)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  AddRepeated(pack, "--label", words_.labels, "A label of the image; may be repeated")->type_name("K=V");
 }
 
 void Grammar::AddCopy(const std::string& name, const std::string& description) {
@@ -220,13 +229,13 @@ void Grammar::AddDisk() {
                    "kernel is given from outside (none)")
       ->type_name("NAME");
   disk->add_option("--fs", words_.file_system, "The root file system (ext4)")->type_name("KIND");
-  disk->add_option("--karg", words_.kernel_arguments, "A kernel argument; may be repeated")
-      ->type_name("K")
-      ->type_size(1)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  AddRepeated(disk, "--karg", words_.kernel_arguments, "A kernel argument; may be repeated")->type_name("K");
   disk->add_option("--hostname", words_.hostname, "The device's name")->type_name("NAME");
+  AddRepeated(disk, "--ssh-key", words_.ssh_keys, "Public keys that may log in as root; may be repeated")
+      ->type_name("FILE");
+  disk->add_option("--password-hash", words_.password_hash,
+                   "root's password, as `openssl passwd -6` prints it; -: standard input")
+      ->type_name("FILE");
 }
 
 Result<ImageCommandLine> Grammar::Understand() const {

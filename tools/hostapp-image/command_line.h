@@ -29,7 +29,8 @@ struct InspectVerb {
 
 struct DiskVerb {
   Reference reference;
-  DiskOptions options;
+  DiskOptions options;  // without the settings, which are read later
+  SettingsFiles settings;
 };
 
 using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb, DiskVerb>;

@@ -66,9 +66,11 @@ Result<Outcome> Run(const InspectVerb& verb, OpContext& ctx) {
 }
 
 Result<Outcome> Run(const DiskVerb& verb, OpContext& ctx) {
+  DiskOptions options = verb.options;
+  ASSIGN_OR_RETURN(options.settings, ReadSettings(verb.settings));
   ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(verb.reference, {}, ctx));
   ASSIGN_OR_RETURN(const DiskReport report,
-                   MakeDisk(verb.reference, *source, verb.options, ctx).While("making ", Escape(verb.options.file)));
+                   MakeDisk(verb.reference, *source, options, ctx).While("making ", Escape(verb.options.file)));
   return RenderDisk(report, verb.options.file);
 }
 

@@ -11,16 +11,18 @@
 namespace hostapp::cli {
 namespace {
 
-const std::vector<std::string> kLaterVerbs = {"install", "export"};
+const std::vector<std::string> kLaterVerbs = {"export"};
 
 // The words as they stood; MakeVerb() gives them meaning.
 struct Words {
   CommonFlags common;
   std::string sysroot, boot;
+  std::string disk, loader = "grub", file_system = "ext4", hostname, password_hash;
+  std::vector<std::string> ssh_keys;
   std::string reference, serial, dir, reason, tries = "3", root = "checkout", to, trust_key, policy;
   std::vector<std::string> kernel_arguments, removed_arguments, keep;
   bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false, yes = false,
-       give_up_previous = false, cancel = false;
+       give_up_previous = false, cancel = false, erase = false;
 };
 
 Result<DeploymentSerial> SerialFrom(const std::string& text) {
@@ -34,6 +36,39 @@ Result<std::optional<DeploymentSerial>> OptionalSerial(const std::string& text, 
 }
 
 Restart RestartIf(bool wanted) { return wanted ? Restart::kYes : Restart::kNo; }
+
+Result<LoaderKind> LoaderFrom(const std::string& name) {
+  const std::optional<LoaderKind> loader = ParseLoaderName(name);
+  if (loader) return *loader;
+  return Error(Errc::kInvalid, StrCat("--loader ", Escape(name), ": it is grub, systemd-boot, uboot or none"));
+}
+
+Result<DiskFileSystem> FileSystemFrom(const std::string& name) {
+  for (const DiskFileSystem kind : {DiskFileSystem::kExt4, DiskFileSystem::kXfs, DiskFileSystem::kBtrfs}) {
+    if (name == FileSystemName(kind)) return kind;
+  }
+  return Error(Errc::kInvalid, StrCat("--fs ", Escape(name), ": it is ext4, xfs or btrfs"));
+}
+
+Result<Verb> MakeInstall(const Words& words) {
+  InstallVerb verb;
+  if (!words.sysroot.empty() || !words.boot.empty()) {
+    return Error(Errc::kInvalid, "--sysroot and --boot are not for install: the disk gets its own");
+  }
+  verb.options.disk = words.disk;
+  ASSIGN_OR_RETURN(verb.reference, ParseReference(words.reference));
+  ASSIGN_OR_RETURN(verb.options.loader, LoaderFrom(words.loader));
+  ASSIGN_OR_RETURN(verb.options.file_system, FileSystemFrom(words.file_system));
+  if (words.erase) verb.options.erase = InstallOptions::Erase::kWhatIsThere;
+  verb.options.kernel_arguments = words.kernel_arguments;
+  if (!words.hostname.empty()) {
+    TRY(CheckHostname(words.hostname).While("--hostname"));
+    verb.settings.hostname = words.hostname;
+  }
+  verb.settings.ssh_keys = words.ssh_keys;
+  if (!words.password_hash.empty()) verb.settings.password_hash = words.password_hash;
+  return Verb(std::move(verb));
+}
 
 using MakeVerb = std::function<Result<Verb>(const Words&)>;
 
@@ -54,6 +89,7 @@ class Grammar {
   void AddHealthVerbs();
   void AddKargsVerb();
   void AddFactoryResetVerb();
+  void AddInstallVerb();
   static void AddRepeated(CLI::App* verb, const std::string& flag, std::vector<std::string>& values,
                           const std::string& description);
   // With one serial number as its argument.
@@ -77,6 +113,7 @@ Grammar::Grammar() {
   AddLedgerVerbs();
   AddKargsVerb();
   AddFactoryResetVerb();
+  AddInstallVerb();
   AddKeepVerbs();
   AddLookVerbs();
   AddHealthVerbs();
@@ -150,6 +187,26 @@ void Grammar::AddFactoryResetVerb() {
   reset->add_flag("--reboot", words_.reboot, "Restart now");
   reset->add_flag("--yes", words_.yes, "Needed: what is not kept is lost");
   reset->add_flag("--cancel", words_.cancel, "Take a request back that still waits");
+}
+
+void Grammar::AddInstallVerb() {
+  CLI::App* install = Add(&app_, "install", "Make a whole disk a device's, with an image deployed on it", MakeInstall);
+  install->add_option("disk", words_.disk, "The disk, as /dev/sdb: empty, and not in use")
+      ->required()
+      ->type_name("DISK");
+  install->add_option("reference", words_.reference, "as for pull")->required()->type_name("REF");
+  install->add_flag("--erase", words_.erase, "Also a disk that is not empty: all that is on it is lost");
+  install->add_option("--loader", words_.loader, "grub, for BIOS and UEFI, systemd-boot, uboot or none (grub)")
+      ->type_name("NAME");
+  install->add_option("--fs", words_.file_system, "The root file system: ext4, xfs or btrfs (ext4)")->type_name("KIND");
+  AddRepeated(install, "--karg", words_.kernel_arguments, "A kernel argument; may be repeated");
+  install->add_option("--hostname", words_.hostname, "The device's name")->type_name("NAME");
+  AddRepeated(install, "--ssh-key", words_.ssh_keys, "Public keys that may log in as root; may be repeated");
+  install->get_option("--ssh-key")->type_name("FILE");
+  install
+      ->add_option("--password-hash", words_.password_hash,
+                   "root's password, as `openssl passwd -6` prints it; -: standard input")
+      ->type_name("FILE");
 }
 
 void Grammar::AddImageVerbs() {
@@ -263,6 +320,8 @@ void Grammar::AddKeepVerbs() {
 }
 
 void Grammar::AddLookVerbs() {
+  Add(&app_, "grow", "Give the root file system the whole disk",
+      [](const Words&) -> Result<Verb> { return Verb(GrowVerb{}); });
   CLI::App* etc = Add(&app_, "etc", "The device's own settings", nullptr);
   etc->require_subcommand(1);
   CLI::App* diff = Add(etc, "diff", "Local changes to /etc", nullptr);

@@ -9,6 +9,7 @@
 
 #include "hostapp/lifecycle/check_device.h"
 #include "hostapp/lifecycle/deploy_image.h"
+#include "hostapp/lifecycle/install_disk.h"
 #include "hostapp/lifecycle/keep.h"
 #include "hostapp/lifecycle/kernel_arguments.h"
 #include "hostapp/lifecycle/upgrade.h"
@@ -49,6 +50,12 @@ struct FactoryResetVerb {
   std::vector<std::string> keep;
   Restart restart = Restart::kNo;
 };
+struct GrowVerb {};
+struct InstallVerb {
+  Reference reference;
+  InstallOptions options;  // without the settings, which are read later
+  SettingsFiles settings;
+};
 struct PinVerb {
   DeploymentSerial serial = 0;
 };
@@ -84,9 +91,10 @@ struct KargsVerb {
 struct HealthRunVerb {};
 struct HealthProveVerb {};
 
-using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
-                          MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
-                          MountVerb, UnmountVerb, LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb, FactoryResetVerb>;
+using Verb =
+    std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb, MarkFailedVerb,
+                 ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb, MountVerb, UnmountVerb,
+                 LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb, FactoryResetVerb, GrowVerb, InstallVerb>;
 
 // Where the device's tree is; neither: the running device's.
 struct Target {

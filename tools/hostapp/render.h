@@ -5,7 +5,9 @@
 #include "hostapp/lifecycle/check_device.h"
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/etc_diff.h"
+#include "hostapp/lifecycle/grow_root.h"
 #include "hostapp/lifecycle/health.h"
+#include "hostapp/lifecycle/install_disk.h"
 #include "hostapp/lifecycle/keep.h"
 #include "hostapp/lifecycle/kernel_arguments.h"
 #include "hostapp/lifecycle/reconcile.h"
@@ -41,6 +43,8 @@ Outcome RenderEtcDiff(DeploymentSerial serial, const std::vector<EtcChange>& cha
 // Exit status 1 with a failed required check.
 Outcome RenderHealth(const HealthReport& report);
 Outcome RenderProof(const ProofReport& report);
+Outcome RenderInstall(const InstallReport& report, const std::string& disk);
+Outcome RenderGrow(const GrowReport& report);
 // {"serial": …} and a line.
 Outcome RenderSerial(DeploymentSerial serial, std::string_view line);
 

@@ -29,6 +29,8 @@ Result<Done> Run(const MarkGoodVerb& verb, const Target& target, OpContext& ctx)
 Result<Done> Run(const MarkFailedVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const FactoryResetVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const InstallVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const GrowVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const PinVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const UnpinVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const RemoveVerb& verb, const Target& target, OpContext& ctx);

@@ -18,12 +18,13 @@ _hostapp_image() {
     --loader) mapfile -t COMPREPLY < <(compgen -W 'grub systemd-boot uboot none' -- "$current"); return ;;
     --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4' -- "$current"); return ;;
     --from-image | --layers | --level | --label | --size | --karg | --hostname) return ;;
+    --ssh-key | --password-hash) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
   esac
   local global='--json --progress --quiet --verbose --help --version'
   case $verb in
     '') words="pack copy push inspect disk $global" ;;
     pack) words="--version --from-image --layers --compression --level --label $global" ;;
-    disk) words="--size --loader --fs --karg --hostname $global" ;;
+    disk) words="--size --loader --fs --karg --hostname --ssh-key --password-hash $global" ;;
     *) words=$global ;;
   esac
   if [[ $verb = pack || $verb = disk ]] && [[ $current != -* ]]; then

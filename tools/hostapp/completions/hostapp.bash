@@ -13,7 +13,7 @@ _hostapp() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --sysroot | --boot) where+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]-}"); i=$((i + 1)) ;;
-      --progress | --tries | --karg | --root | --to | --reason | --keep) i=$((i + 1)) ;;
+      --progress | --tries | --karg | --root | --to | --reason | --keep | --loader | --fs | --hostname | --ssh-key | --password-hash) i=$((i + 1)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$second" ]; then second=${COMP_WORDS[i]}; fi ;;
     esac
@@ -22,13 +22,20 @@ _hostapp() {
     --sysroot | --boot) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar plain json none' -- "$current"); return ;;
     --keep) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --loader) mapfile -t COMPREPLY < <(compgen -W 'grub systemd-boot uboot none' -- "$current"); return ;;
+    --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4 xfs btrfs' -- "$current"); return ;;
+    --ssh-key | --password-hash) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --root) mapfile -t COMPREPLY < <(compgen -W 'checkout' -- "$current"); return ;;
     --to) mapfile -t COMPREPLY < <(compgen -W "$(_hostapp_serials "${where[@]}")" -- "$current"); return ;;
-    --tries | --karg | --append | --delete | --reason) return ;;
+    --tries | --karg | --hostname | --append | --delete | --reason) return ;;
   esac
   local global='--sysroot --boot --json --progress --quiet --verbose --help --version'
   case $verb in
-    '') words="init pull deploy upgrade status rollback mark-good mark-failed reconcile factory-reset pin unpin remove gc fsck etc mount unmount log kargs health $global" ;;
+    '') words="init install pull deploy upgrade status rollback mark-good mark-failed reconcile factory-reset pin unpin remove gc fsck grow etc mount unmount log kargs health $global" ;;
+    install)
+      if [[ $current != -* ]]; then mapfile -t COMPREPLY < <(compgen -f -- "${current:-/dev/}"); return; fi
+      words='--erase --loader --fs --karg --hostname --ssh-key --password-hash'
+      ;;
     deploy) words='--tries --karg --root --dry-run --reboot' ;;
     upgrade) words='--check --reboot --retry' ;;
     rollback) words='--to --reboot' ;;

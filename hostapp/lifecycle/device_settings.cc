@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/lifecycle/device_settings.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/strings.h"
+
+namespace hostapp {
+namespace {
+
+constexpr uint64_t kMostShadowBytes = uint64_t{1} << 20;
+constexpr size_t kMostFileBytes = size_t{64} << 10;
+constexpr const char* kKeysFile = "hostapp-ssh-keys.conf";
+
+constexpr std::array<std::string_view, 7> kKeyTypes = {"ssh-ed25519",
+                                                       "ssh-rsa",
+                                                       "ecdsa-sha2-nistp256",
+                                                       "ecdsa-sha2-nistp384",
+                                                       "ecdsa-sha2-nistp521",
+                                                       "sk-ssh-ed25519@openssh.com",
+                                                       "sk-ecdsa-sha2-nistp256@openssh.com"};
+// crypt(5): those that are still meant for new passwords.
+constexpr std::array<std::string_view, 7> kHashes = {"$y$", "$gy$", "$7$", "$2b$", "$2y$", "$6$", "$5$"};
+constexpr size_t kShortestHash = 40;  // "$5$" with its 43 characters is longer
+
+// A file or a pipe.
+Result<std::string> ReadInput(const std::string& name) {
+  const UniqueFd file(::open(name == "-" ? "/dev/stdin" : name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return SysError(errno, "opening it");
+  std::string text(kMostFileBytes + 1, '\0');
+  size_t have = 0;
+  while (have < text.size()) {
+    const ssize_t got = ::read(file.get(), text.data() + have, text.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SysError(errno, "reading it");
+    if (got == 0) break;
+    have += static_cast<size_t>(got);
+  }
+  if (have > kMostFileBytes) return Error(Errc::kInvalid, StrCat("it is longer than ", kMostFileBytes, " bytes"));
+  text.resize(have);
+  return text;
+}
+
+std::vector<std::string_view> Words(std::string_view line) {
+  std::vector<std::string_view> words;
+  for (const std::string_view word : Split(line, ' ')) {
+    if (!word.empty()) words.push_back(word);
+  }
+  return words;
+}
+
+// A key's bytes begin with its type (RFC 4253, section 6.6): a number of 32 bits and as many characters.
+bool IsKeyOf(std::string_view type, std::string_view base64) {
+  const std::optional<std::string> bytes = Base64Decode(base64);
+  if (!bytes || bytes->size() < 4 + type.size() + 32) return false;
+  const std::string length = {0, 0, 0, static_cast<char>(type.size())};
+  return bytes->starts_with(length) && std::string_view(*bytes).substr(4, type.size()) == type;
+}
+
+Result<std::string> ParseSshKey(std::string_view line) {
+  if (line.starts_with("-----BEGIN")) {
+    return Error(Errc::kInvalid, "this is a private key; the public one is beside it, in a file that ends in .pub");
+  }
+  if (Escape(line) != line)
+    return Error(Errc::kInvalid, StrCat(Escape(line), ": there are characters of no key in it"));
+  const std::vector<std::string_view> words = Words(line);
+  const auto is_type = [](std::string_view word) {
+    return std::find(kKeyTypes.begin(), kKeyTypes.end(), word) != kKeyTypes.end();
+  };
+  if (!is_type(words.front())) {
+    const bool has_options = std::any_of(words.begin(), words.end(), is_type);
+    return Error(Errc::kInvalid, has_options ? "options before a key are not taken: a line is TYPE KEY COMMENT"
+                                             : StrCat(words.front().substr(0, 40), ": no known type of ssh key"));
+  }
+  if (words.size() > 1 && IsKeyOf(words.front(), words[1])) return std::string(line);
+  return Error(Errc::kInvalid, StrCat("what follows ", words.front(), " is no key of this type"));
+}
+
+// One more component a time, no symbolic link followed: the image's names do not lead out of it. Invalid: not there.
+UniqueFd OpenInTree(int tree, std::string_view path, int flags) {
+  UniqueFd current(::openat(tree, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::vector<std::string_view> parts = Split(path, '/');
+  for (size_t i = 0; current.valid() && i < parts.size(); ++i) {
+    const int how = i + 1 < parts.size() ? O_PATH | O_DIRECTORY : flags;
+    current = UniqueFd(::openat(current.get(), std::string(parts[i]).c_str(), how | O_NOFOLLOW | O_CLOEXEC));
+  }
+  return current;
+}
+
+bool IsInTree(int tree, std::string_view path) { return OpenInTree(tree, path, O_PATH).valid(); }
+
+Status Own(int fd, const Attributes& attributes, OpContext& ctx) {
+  if (const int owned = ctx.sys.Fchown(fd, attributes.uid, attributes.gid); owned < 0) {
+    return SysError(-owned, "setting its owner");
+  }
+  const int moded = ctx.sys.Fchmod(fd, attributes.mode);
+  return moded < 0 ? SysError(-moded, "setting its mode") : Ok();
+}
+
+// A deployment's changes to /etc.
+class Changes {
+ public:
+  static Result<Changes> Open(const Device& device, DeploymentSerial serial, const AttributeSource& attributes,
+                              OpContext& ctx) {
+    ASSIGN_OR_RETURN(UniqueFd dir, OpenDir(device.sysroot.deployments(), std::to_string(serial), ctx.sys));
+    UniqueFd tree = OpenInTree(dir.get(), "root", O_PATH | O_DIRECTORY);
+    if (!tree.valid()) return SysError(errno, "opening the deployment's tree");
+    return Changes(std::move(dir), std::move(tree), attributes, ctx);
+  }
+
+  int tree() const { return tree_.get(); }
+
+  // A folder of /etc ("": /etc itself), with the image's owner and mode: an overlay shows the upper folder's.
+  Result<UniqueFd> Folder(const std::string& name) const {
+    ASSIGN_OR_RETURN(UniqueFd upper, MakeDirs(dir_.get(), "etc/upper", 0755, ctx_.sys));
+    TRY(OwnAs(upper.get(), "usr/etc").While("/etc"));
+    if (name.empty()) return upper;
+    ASSIGN_OR_RETURN(UniqueFd folder, MakeDirs(upper.get(), name, 0755, ctx_.sys));
+    TRY(OwnAs(folder.get(), StrCat("usr/etc/", name)).While("/etc/", name));
+    return folder;
+  }
+
+  std::optional<Attributes> ImageHas(const std::string& path) const {
+    const UniqueFd file = OpenInTree(tree_.get(), path, O_PATH);
+    struct stat info {};
+    if (!file.valid() || ::fstat(file.get(), &info) != 0) return std::nullopt;
+    return attributes_(info);
+  }
+
+ private:
+  Changes(UniqueFd dir, UniqueFd tree, const AttributeSource& attributes, OpContext& ctx)
+      : dir_(std::move(dir)), tree_(std::move(tree)), attributes_(attributes), ctx_(ctx) {}
+
+  Status OwnAs(int fd, const std::string& path) const {
+    const std::optional<Attributes> image = ImageHas(path);
+    return Own(fd, image.value_or(Attributes{.mode = 0755}), ctx_);
+  }
+
+  UniqueFd dir_;
+  UniqueFd tree_;
+  const AttributeSource& attributes_;
+  OpContext& ctx_;
+};
+
+Status WriteHostname(const Changes& changes, const std::string& hostname, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd etc, changes.Folder(""));
+  return ReplaceFile(etc.get(), "hostname", AsBytes(hostname + "\n"), 0644, ctx.sys);
+}
+
+Status WriteSshKeys(const Changes& changes, const std::vector<std::string>& keys, OpContext& ctx) {
+  if (!IsInTree(changes.tree(), "usr/bin/systemd-tmpfiles") && !IsInTree(changes.tree(), "bin/systemd-tmpfiles")) {
+    return Error(Errc::kInvalid, "the image has no systemd-tmpfiles, which makes /root/.ssh/authorized_keys of them");
+  }
+  for (const char* own : {"root/.ssh/authorized_keys", "var/roothome/.ssh/authorized_keys"}) {
+    if (!IsInTree(changes.tree(), own)) continue;
+    return Error(Errc::kInvalid,
+                 StrCat("the image brings /", own, " itself, which is not replaced; take it out there"));
+  }
+  std::string text;
+  for (const std::string& key : keys) text += key + "\n";
+  const std::string file =
+      StrCat("# Given to the device with its disk. Made only where there is none: what is changed there stays.\n",
+             "d /root/.ssh 0700 root root -\n",  //
+             "f~ /root/.ssh/authorized_keys 0600 root root - ", Base64Encode(AsBytes(text)), "\n");
+  ASSIGN_OR_RETURN(const UniqueFd folder, changes.Folder("tmpfiles.d"));
+  return ReplaceFile(folder.get(), kKeysFile, AsBytes(file), 0644, ctx.sys);
+}
+
+// The text with root's second field replaced; nothing without a line of root's.
+std::optional<std::string> WithRootPassword(std::string_view shadow, const std::string& hash) {
+  constexpr std::string_view kRoot = "root:";
+  size_t line = 0;
+  while (shadow.substr(line, kRoot.size()) != kRoot) {
+    line = shadow.find('\n', line);
+    if (line == std::string_view::npos) return std::nullopt;
+    ++line;
+  }
+  const size_t field = line + kRoot.size();
+  const size_t end = std::min(shadow.find_first_of(":\n", field), shadow.size());
+  return StrCat(shadow.substr(0, field), hash, shadow.substr(end));
+}
+
+Status WritePassword(const Changes& changes, const std::string& hash, OpContext& ctx) {
+  constexpr const char* kShadow = "usr/etc/shadow";
+  const std::optional<Attributes> attributes = changes.ImageHas(kShadow);
+  const UniqueFd folder = OpenInTree(changes.tree(), "usr/etc", O_RDONLY | O_DIRECTORY);
+  // Not through a link: that would be this machine's.
+  const bool is_file = OpenInTree(changes.tree(), kShadow, O_RDONLY | O_NONBLOCK).valid();
+  if (!attributes || !is_file) return Error(Errc::kCorrupt, "the image has no /etc/shadow that can be read");
+  ASSIGN_OR_RETURN(const std::string shadow, ReadFile(folder.get(), "shadow", kMostShadowBytes));
+  const std::optional<std::string> changed = WithRootPassword(shadow, hash);
+  if (!changed) return Error(Errc::kCorrupt, "the image's /etc/shadow has no line for root");
+  ASSIGN_OR_RETURN(const UniqueFd etc, changes.Folder(""));
+  TRY(ReplaceFile(etc.get(), "shadow", AsBytes(*changed), 0600, ctx.sys));
+  const UniqueFd file(ctx.sys.OpenAt(etc.get(), "shadow", O_RDONLY | O_NOFOLLOW, 0));
+  if (!file.valid()) return SysError(-file.get(), "opening /etc/shadow");
+  TRY(Own(file.get(), *attributes, ctx).While("/etc/shadow"));
+  return SyncFile(file.get(), ctx.sys);
+}
+
+}  // namespace
+
+std::string DeviceSettings::Secrets() const {
+  std::string text;
+  for (const std::string& key : ssh_keys) text += StrCat("ssh key ", key, "\n");
+  if (password_hash) text += StrCat("password ", *password_hash, "\n");
+  return text;
+}
+
+Status CheckHostname(std::string_view name) {
+  constexpr size_t kLongest = 64;
+  const auto is_label = [](std::string_view label) {
+    return !label.empty() && label.front() != '-' && label.back() != '-' &&
+           std::all_of(label.begin(), label.end(), [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+           });
+  };
+  const std::vector<std::string_view> labels = Split(name, '.');
+  if (name.size() <= kLongest && std::all_of(labels.begin(), labels.end(), is_label)) return Ok();
+  return Error(Errc::kInvalid, StrCat("the hostname ", Escape(name),
+                                      " is not of letters, digits, inner hyphens and "
+                                      "dots, at most ",
+                                      kLongest, " characters"));
+}
+
+Result<std::vector<std::string>> ParseSshKeys(std::string_view text) {
+  std::vector<std::string> keys;
+  const std::vector<std::string_view> lines = Split(text, '\n');
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view line = Trim(lines[i]);
+    if (line.empty() || line.starts_with('#')) continue;
+    ASSIGN_OR_RETURN(std::string key, ParseSshKey(line).While("line ", i + 1));
+    keys.push_back(std::move(key));
+  }
+  if (keys.empty()) return Error(Errc::kInvalid, "there is no key in it");
+  return keys;
+}
+
+Result<std::string> ParsePasswordHash(std::string_view text) {
+  const std::string_view hash = Trim(text);
+  const bool known = std::any_of(kHashes.begin(), kHashes.end(), [&](auto prefix) { return hash.starts_with(prefix); });
+  const bool clean = std::all_of(hash.begin(), hash.end(), [](char c) {
+    return c > ' ' && c < 0x7f && std::string_view(":*!;\\").find(c) == std::string_view::npos;
+  });
+  if (known && clean && hash.size() >= kShortestHash) return std::string(hash);
+  return Error(Errc::kInvalid,
+               "this is no line with a password's hash ($y$, $6$, $5$, $2b$, …) as `openssl passwd -6` or `mkpasswd` "
+               "prints it");
+}
+
+Result<DeviceSettings> ReadSettings(const SettingsFiles& files) {
+  DeviceSettings settings{.hostname = files.hostname};
+  for (const std::string& file : files.ssh_keys) {
+    const std::string what = StrCat("the ssh keys in ", Escape(file));
+    ASSIGN_OR_RETURN(const std::string text, ReadInput(file).While(what));
+    ASSIGN_OR_RETURN(const std::vector<std::string> keys, ParseSshKeys(text).While(what));
+    settings.ssh_keys.insert(settings.ssh_keys.end(), keys.begin(), keys.end());
+  }
+  if (files.password_hash) {
+    const std::string what = StrCat("the password in ", Escape(*files.password_hash));
+    ASSIGN_OR_RETURN(const std::string text, ReadInput(*files.password_hash).While(what));
+    ASSIGN_OR_RETURN(settings.password_hash, ParsePasswordHash(text).While(what));
+  }
+  return settings;
+}
+
+Status WriteSettings(const Device& device, DeploymentSerial serial, const DeviceSettings& settings,
+                     const AttributeSource& attributes, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Changes changes, Changes::Open(device, serial, attributes, ctx));
+  if (settings.hostname) TRY(WriteHostname(changes, *settings.hostname, ctx).While("setting the hostname"));
+  if (!settings.ssh_keys.empty()) TRY(WriteSshKeys(changes, settings.ssh_keys, ctx).While("setting root's ssh keys"));
+  if (settings.password_hash) {
+    TRY(WritePassword(changes, *settings.password_hash, ctx).While("setting root's password"));
+  }
+  return Ok();
+}
+
+}  // namespace hostapp
