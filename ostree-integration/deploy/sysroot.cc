@@ -36,7 +36,11 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need) {
   SysrootPaths paths{.root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath};
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
   paths.boot = own_boot ? "/boot" : "/sysroot/boot";
-  if (need == BootNeed::kNothing) return paths;
+  if (need == BootNeed::kNothing) {
+    // A disk whose boot file system is a partition of its own need not have a folder to mount it on.
+    if (!Exists(AT_FDCWD, paths.boot)) paths.boot.clear();
+    return paths;
+  }
   const UniqueFd hostapp(::open("/sysroot/hostapp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSIGN_OR_RETURN(const LoaderConfig loader, ReadLoaderConfig(hostapp.get()));
   if (!loader.boot) return paths;
@@ -53,7 +57,9 @@ Result<Sysroot> Sysroot::Open(const SysrootPaths& paths, OpContext& ctx) {
     return Error(Errc::kNotFound, StrCat(Escape(paths.root), ": no sysroot there; make one with: hostapp --sysroot ",
                                          Escape(paths.root), " init"));
   }
-  ASSIGN_OR_RETURN(sysroot.boot_, OpenDir(AT_FDCWD, paths.boot, ctx.sys));
+  if (!paths.boot.empty()) {
+    ASSIGN_OR_RETURN(sysroot.boot_, OpenDir(AT_FDCWD, paths.boot, ctx.sys));
+  }
   ASSIGN_OR_RETURN(sysroot.hostapp_, OpenDir(sysroot.root(), kHostappDir, ctx.sys));
   ASSIGN_OR_RETURN(sysroot.deployments_, OpenDir(sysroot.root(), kDeploymentsDir, ctx.sys));
   return sysroot;
