@@ -81,13 +81,13 @@ class OnFat:
         return "%s; mcopy -s -Q -i '%s'@@%d $BOOT/* ::" % (self.make_fat(disk, partition), disk, partition[0])
 
     def make_fat(self, disk, partition):
-        return "/sbin/mkfs.vfat -F 32 --offset %d '%s' %d > /dev/null" % (partition[0] // 512, disk, partition[1] // 1024)
+        return "/sbin/mkfs.vfat -F 32 -s 1 --offset %d '%s' %d > /dev/null" % (partition[0] // 512, disk, partition[1] // 1024)
 
     def make_disk(self, cell):
         with open(cell.disk, "wb") as file:
             file.truncate(DISK_MIB * MIB)
-        run(["sfdisk", "-q", cell.disk], input="label: gpt\nstart=1MiB, size=%dMiB, type=U, attrs=LegacyBIOSBootable\nstart=%dMiB\n" %
-            (BOOT_MIB, BOOT_MIB + 1))
+        table = "label: gpt\nstart=1MiB, size=%dMiB, type=U, attrs=LegacyBIOSBootable\nstart=%dMiB\n"
+        run(["sfdisk", "-q", cell.disk], input=table % (BOOT_MIB, BOOT_MIB + 1))
         boot, root = cell.partitions()
         run(["sh", "-ec", self.make_fat(cell.disk, boot)])
         run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=%d" % root[0], cell.disk, "%dk" % (root[1] // 1024)])
@@ -96,7 +96,8 @@ class OnFat:
             printf '{"loader": "%s", "boot": "PARTUUID=%s"}' > $ROOT/hostapp/loader.json
             '%s/tests/boot/loader_tool' $BOOT %s install
             %s
-            hostapp --quiet deploy oci:/mnt:v1 %s""" % (self.name, boot[2], cell.tools.build, self.name, self.install_script(), arguments))
+            hostapp --quiet deploy oci:/mnt:v1 %s""" %
+                     (self.name, boot[2], cell.tools.build, self.name, self.install_script(), arguments))
 
     def install_script(self):
         return ":"

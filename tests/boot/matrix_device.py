@@ -65,19 +65,22 @@ class Cell:
         if os.geteuid() != 0:
             raise Skipped("mounting needs root")
         partitions = self.partitions()
-        lines = ["ROOT='%s/root' BOOT='%s/root/boot'; mkdir -p $ROOT" % (self.dir, self.dir), mounting(self.disk, partitions[-1], "$ROOT")]
+        lines = ["ROOT='%s/root' BOOT='%s/root/boot'; mkdir -p $ROOT" % (self.dir, self.dir),
+                 mounting(self.disk, partitions[-1], "$ROOT")]
         if self.column.boot_partition is not None:
             boot = partitions[self.column.boot_partition]
             lines += ["BOOT='%s/boot'; mkdir -p $BOOT" % self.dir,
                       self.column.open_boot(self.disk, boot) if self.column.on_fat else mounting(self.disk, boot, "$BOOT")]
-        lines += ["mount --bind '%s' /mnt" % self.layout, "export ROOT BOOT", "hostapp() { '%s' --sysroot $ROOT --boot $BOOT \"$@\"; }" %
-                  self.images.hostapp, "set +e; (set -e; %s); status=$?; set -e" % script]
+        lines += ["mount --bind '%s' /mnt" % self.layout, "export ROOT BOOT",
+                  "hostapp() { '%s' --sysroot $ROOT --boot $BOOT \"$@\"; }" % self.images.hostapp,
+                  "set +e; (set -e; %s); status=$?; set -e" % script]
         if self.column.boot_partition is not None:
             lines += [self.column.close_boot(self.disk, boot) if self.column.on_fat else ":", "umount $BOOT"]
         lines += ["umount $ROOT", "exit $status"]
         done = subprocess.run(["unshare", "--mount", "sh", "-ec", "\n".join(lines)], capture_output=True, text=True, timeout=120)
         if done.returncode != exit_status:
-            raise Wrong("on the disk: exit %d, not %d: %s\n%s%s" % (done.returncode, exit_status, script, done.stdout, done.stderr))
+            raise Wrong("on the disk: exit %d, not %d: %s\n%s%s" %
+                        (done.returncode, exit_status, script, done.stdout, done.stderr))
         return done.stdout + done.stderr
 
     def make_base(self):
@@ -170,10 +173,10 @@ class Cell:
         raise Wrong("not at rest after %d starts\n%s" % (most, self.said()))
 
     def settle(self, task="", most=6):
-        """Until it switches itself off and nothing is on trial."""
+        """Until it switches itself off, nothing is on trial and the default runs."""
         for _ in range(most):
             start = self.start(task)
-            if start.off and start.status and not start.status["trial"]:
+            if start.off and start.status and not start.status["trial"] and start.status["booted"] == start.status["default"]:
                 return start
         raise Wrong("not settled after %d starts\n%s" % (most, self.said()))
 

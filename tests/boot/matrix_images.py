@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The releases of the boot matrix: a small user land with the real hostapp in it, good or broken in one way each."""
 
+import glob
 import os
 import re
 import shutil
@@ -50,10 +51,9 @@ HANGS_IN_INITRAMFS = r"""#!/bin/busybox sh
 /bin/busybox mount -t sysfs sys /sys
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mount -t tmpfs run /run
-while read -r module; do /bin/busybox insmod $module; done < /etc/hostapp/modules
-/bin/busybox insmod /lib/modules/ext4.ko 2>/dev/null
+/bin/busybox cat /etc/hostapp/modules /etc/hostapp/modules.ext4 | while read -r module; do /bin/busybox insmod $module; done
 /bin/busybox mkdir -p /root
-/bin/busybox mount -t ext4 -o ro $(/bin/busybox findfs "$(/bin/busybox sed 's/.*root=\([^ ]*\).*/\1/' /proc/cmdline)") /root
+/bin/busybox mount -t ext4 -o ro /dev/vda4 /root || /bin/busybox mount -t ext4 -o ro /dev/vda2 /root
 /hostapp-init --root /root
 echo "user-space: the initramfs hangs"
 while :; do /bin/busybox sleep 60; done
@@ -63,9 +63,9 @@ while :; do /bin/busybox sleep 60; done
 KNOWS_NO_HELPER = r"""#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t devtmpfs dev /dev
-while read -r module; do /bin/busybox insmod $module; done < /etc/hostapp/modules
+/bin/busybox cat /etc/hostapp/modules /etc/hostapp/modules.ext4 | while read -r module; do /bin/busybox insmod $module; done
 /bin/busybox mkdir -p /root
-/bin/busybox mount -t ext4 -o ro /dev/vda2 /root || /bin/busybox mount -t ext4 -o ro /dev/vda4 /root
+/bin/busybox mount -t ext4 -o ro /dev/vda4 /root || /bin/busybox mount -t ext4 -o ro /dev/vda2 /root
 echo "user-space: no helper here"
 exec /bin/busybox switch_root /root /sbin/init
 """
@@ -87,6 +87,8 @@ class Images:
                           for path in (self.hostapp, tools.hostapp_image, tools.helper, os.path.abspath(__file__)))
         if not os.path.exists(stamp) or open(stamp).read() != made_of:
             shutil.rmtree(self.dir, ignore_errors=True)
+            for old in glob.glob(os.path.join(tools.work, "matrix-*.img")):
+                os.unlink(old)
             self.make_tree(os.path.join(self.dir, "tree"))
             run([tools.hostapp_image, "pack", "--quiet", "--version", "v1", os.path.join(self.dir, "tree"), self.place("v1")])
             write(stamp, made_of)

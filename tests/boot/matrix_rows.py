@@ -41,11 +41,14 @@ def break_user_land(cell, serial):
 
 
 def set_of(serial):
-    return "$BOOT/hostapp/$(sed 's/.*\"boot_set\": *\"\\([0-9a-f]*\\)\".*/\\1/;t;d' $ROOT/hostapp/deployments/%d/deployment.json)" % serial
+    """The folder of its boot set."""
+    digest = "sed 's/.*\"boot_set\": *\"\\([0-9a-f]*\\)\".*/\\1/;t;d' $ROOT/hostapp/deployments/%d/deployment.json" % serial
+    return "$BOOT/hostapp/$(%s)" % digest
 
 
 def tear_slot(cell, slot):
-    cell.on_disk("printf '\\132%%.0s' $(seq 2048) | dd of=$ROOT/hostapp/boot-ledger bs=2048 seek=%d conv=notrunc 2>&1" % (2 * slot))
+    half = "head -c 2048 /dev/urandom | dd of=$ROOT/hostapp/boot-ledger bs=2048 seek=%d conv=notrunc 2>&1"
+    cell.on_disk(half % (2 * slot))
 
 
 def loader_state(cell, verb):
@@ -166,6 +169,7 @@ def check_crashes(cell):
 
 @row("modules missing")
 def modules_missing(cell):
+    needs_own_kernel(cell)
     cell.update("no-modules")
     cell.settle()
     cell.expect("v1", starts=2, cause="no-modules")
@@ -212,7 +216,7 @@ def slot_torn(cell):
         cell.expect(version, starts=2)
         outcomes.append(version)
     os.unlink(kept)
-    # The slot that knew of the trial was one of them: then v1 is what the ledger knows.
+    # The slot that knew of the trial was one of them: what a loader still starts of it proves nothing, and v1 stays.
     if sorted(outcomes) != ["v1", "v2"]:
         raise Wrong("%s run\n%s" % (outcomes, cell.said()))
     cell.note("v2; v1")
@@ -301,7 +305,7 @@ def cut_in_first_boot(cell):
 @row("power cut in `mark-good`")
 def cut_in_mark_good(cell):
     cell.update("fine")
-    cut(cell, "before() { say proving; }\n", "user-space: proving", 2)
+    cut(cell, "before() { say proving; }\n", "user-space: proving", 1)
     cell.expect("v2", starts=2)
 
 
@@ -310,7 +314,7 @@ def cut_in_gc(cell):
     for tag in ("fine-own", "v3"):
         cell.update(tag)
         cell.settle()
-    cut(cell, 'at_end() { say collecting; hostapp --quiet gc; say "gc: exit $?"; }\n', "user-space: collecting", 3)
+    cut(cell, 'at_end() { say collecting; hostapp --quiet gc; say "gc: exit $?"; }\n', "user-space: collecting", 1.5)
     cell.expect("v3", starts=4)
 
 
@@ -322,10 +326,9 @@ def two_broken(cell):
     cell.update("init-exits")
     break_user_land(cell, 2)
     cell.settle(most=8)
-    if cell.version() != "v1":  # the first deployment is v0 here
-        raise Wrong("%s runs\n%s" % (cell.version(), cell.said()))
-    cell.expect("v1", starts=7, cause="no-tries-left", failed=3)
-    cell.note("runs v0")
+    # The first deployment is v0 here. The last failure is v1's; v2's is in the history.
+    cell.expect("v1", starts=7, cause="unknown", failed=2)
+    cell.note("which is v0 here")
 
 
 @row("good v1 suddenly stops reaching user space")
@@ -335,10 +338,8 @@ def good_one_stops(cell):
     cell.starts = []
     break_user_land(cell, 2)
     cell.settle()
-    if cell.starts[-1].status["default"] != 1:
-        raise Wrong("the default is not the one before\n" + cell.said())
-    cell.expect("v1", starts=4)
-    cell.note("runs v0")
+    cell.expect("v1", starts=4, cause="unknown")
+    cell.note("which is v0 here")
 
 
 @row("clock at 1970: check fails")
@@ -357,7 +358,8 @@ def three_updates(cell):
     for tag in tags:
         cell.images.need(tag)
     cell.sees_layout = True
-    cell.run("at_end() { for tag in %s; do hostapp --quiet deploy oci:/mnt:$tag || say \"deploy: exit $?\"; done; }\n" % " ".join(tags))
+    deploys = 'for tag in %s; do hostapp --quiet deploy oci:/mnt:$tag || say "deploy: exit $?"; done' % " ".join(tags)
+    cell.run("at_end() { %s; }\n" % deploys)
     cell.settle()
     if "user-space: deploy: exit" in cell.starts[0].console:
         raise Wrong("a deploy failed\n" + cell.said())
