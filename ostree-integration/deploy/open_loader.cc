@@ -42,7 +42,7 @@ Status WriteLoaderConfig(const Sysroot& sysroot, const LoaderConfig& config, OpC
 
 Result<std::unique_ptr<Loader>> OpenLoader(const Sysroot& sysroot) {
   ASSIGN_OR_RETURN(const LoaderConfig config, ReadLoaderConfig(sysroot.hostapp()));
-  return MakeLoader(config.kind, sysroot.boot());
+  return MakeLoader(sysroot.has_boot() ? config.kind : LoaderKind::kNone, sysroot.boot());
 }
 
 BootEntry EntryOf(const Deployment& deployment) {

@@ -29,7 +29,8 @@ Result<LoaderConfig> ReadLoaderConfig(int hostapp_dir);
 // Durable.
 Status WriteLoaderConfig(const Sysroot& sysroot, const LoaderConfig& config, OpContext& ctx);
 
-// The adapter for this device. The sysroot outlives it.
+// The adapter for this device; the one for no loader while the boot file system is not mounted. The sysroot outlives
+// it.
 Result<std::unique_ptr<Loader>> OpenLoader(const Sysroot& sysroot);
 
 BootEntry EntryOf(const Deployment& deployment);

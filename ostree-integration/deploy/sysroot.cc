@@ -39,9 +39,15 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need) {
       .root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath, .efivars = kEfivarsPath};
   const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
   paths.boot = own_boot ? "/boot" : "/sysroot/boot";
-  if (need == BootNeed::kNothing) return paths;
   const UniqueFd hostapp(::open("/sysroot/hostapp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSIGN_OR_RETURN(const LoaderConfig loader, ReadLoaderConfig(hostapp.get()));
+  const Result<LoaderConfig> configured = ReadLoaderConfig(hostapp.get());
+  if (need == BootNeed::kNothing) {
+    // A folder of that name on the root is not what the boot loader reads.
+    const bool elsewhere = !own_boot && configured.ok() && configured->boot;
+    if (elsewhere || !Exists(AT_FDCWD, paths.boot)) paths.boot.clear();
+    return paths;
+  }
+  ASSIGN_OR_RETURN(const LoaderConfig loader, configured);
   if (!loader.boot) return paths;
   ASSIGN_OR_RETURN(paths.boot_mount, BootMount::Open(*loader.boot, kBootMountPath));
   paths.boot = paths.boot_mount->path();
@@ -56,7 +62,9 @@ Result<Sysroot> Sysroot::Open(const SysrootPaths& paths, OpContext& ctx) {
     return Error(Errc::kNotFound, StrCat(Escape(paths.root), ": no sysroot there; make one with: hostapp --sysroot ",
                                          Escape(paths.root), " init"));
   }
-  ASSIGN_OR_RETURN(sysroot.boot_, OpenDir(AT_FDCWD, paths.boot, ctx.sys));
+  if (!paths.boot.empty()) {
+    ASSIGN_OR_RETURN(sysroot.boot_, OpenDir(AT_FDCWD, paths.boot, ctx.sys));
+  }
   ASSIGN_OR_RETURN(sysroot.hostapp_, OpenDir(sysroot.root(), kHostappDir, ctx.sys));
   ASSIGN_OR_RETURN(sysroot.deployments_, OpenDir(sysroot.root(), kDeploymentsDir, ctx.sys));
   return sysroot;

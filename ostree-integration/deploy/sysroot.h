@@ -31,7 +31,8 @@ inline constexpr const char* kBootRecordPath = "/run/hostapp/boot";
 // Where a sysroot is. On a booted device: FindBootedPaths().
 struct SysrootPaths {
   std::string root;                             // the physical root file system
-  std::string boot;                             // the file system that holds boot sets; may be a folder of `root`
+  std::string boot;                             // the file system that holds boot sets; may be a folder of `root`;
+                                                // empty: it is not mounted, and `root` has no folder for it
   std::shared_ptr<const BootMount> boot_mount;  // keeps `boot` mounted, where it is not anyway
   std::string boot_record;                      // what the helper wrote at this boot; empty: not the running system
   std::string efivars;                          // the firmware's variables; empty: not to be touched
@@ -46,11 +47,13 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need);
 
 class Sysroot {
  public:
-  // Opens what Init() made. kNotFound, with what to do, when there is no such tree.
+  // Opens what Init() made. kNotFound, with what to do, when there is no such tree. Without `paths.boot` what is about
+  // the ledger and deployments works, and OpenLoader() has nothing to tell a boot loader.
   static Result<Sysroot> Open(const SysrootPaths& paths, OpContext& ctx);
 
   int root() const { return root_.get(); }
-  int boot() const { return boot_.get(); }
+  int boot() const { return boot_.get(); }  // -1 where has_boot() is false
+  bool has_boot() const { return boot_.valid(); }
   int hostapp() const { return hostapp_.get(); }
   int deployments() const { return deployments_.get(); }
   const SysrootPaths& paths() const { return paths_; }

@@ -10,6 +10,7 @@
 #include "hostapp/lifecycle/mark.h"
 #include "hostapp/lifecycle/reconcile.h"
 #include "hostapp/lifecycle/rollback.h"
+#include "hostapp/lifecycle/status.h"
 #include "tests/support/faulty_syscalls.h"
 #include "tests/support/test_sysroot.h"
 
@@ -73,6 +74,21 @@ using Trial = LoaderState::Trial;
 TEST(FollowLedger, BlessesTheDefaultAndStagesWhatItNeeds) {
   GrubDevice device;
   EXPECT_EQ(device.State(), (LoaderState{.default_serial = 2, .trial = {}, .entries = {2}, .proven = {2}}));
+}
+
+TEST(FollowLedger, LeavesTheLoaderAloneWhileTheBootFileSystemIsNotMounted) {
+  GrubDevice device;
+  device.StartTrial3();
+  device.Boot(3, "trial");
+  SysrootPaths paths = device.paths();
+  paths.boot.clear();
+  const Device without_boot = OpenDevice(paths, device.quiet_ctx).value();
+  EXPECT_EQ(GetStatus(without_boot, device.quiet_ctx).value().next_boot, 3U);
+  EXPECT_EQ(MarkGood(without_boot, device.quiet_ctx).value(), 3U);
+  EXPECT_EQ(device.Ledger().default_deployment.serial, 3U);
+  EXPECT_EQ(device.State().default_serial, 2U);
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().default_serial, 3U);
 }
 
 TEST(FollowLedger, ArmsTheTrialWithTheLedgersTries) {

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The columns of the boot matrix: how a device of each kind is made and started, and where its loader keeps things."""
+
+import os
+import shutil
+
+from device import Skipped, run
+from matrix_device import ARGUMENTS, MIB, mounting
+
+OVMF = "/usr/share/ovmf/OVMF.fd"
+OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
+DISK_MIB = 640
+BOOT_MIB = 160
+
+
+def needs(path, package):
+    if not os.path.exists(path):
+        raise Skipped("no %s (Debian's %s)" % (path, package))
+
+
+def made_by_the_product(cell, *options):
+    """As a user makes it. The device asks for its updates where its disk mounts the releases."""
+    run(["unshare", "--mount", "sh", "-ec", "mount --bind '%s' /mnt; exec \"$@\"" % cell.layout, "sh", cell.tools.hostapp_image,
+         "disk", "--quiet", "oci:/mnt:v1", cell.disk, "--size", "%dM" % DISK_MIB, *options])
+
+
+class None_:
+    """The kernel is started from outside, with always the same arguments."""
+    name = "none"
+    boot_partition = None
+    on_fat = False
+    has_loader = False
+    entries = state = None
+
+    def make_disk(self, cell):
+        made_by_the_product(cell, "--loader", "none")
+
+    def machine(self, cell):
+        return ["-kernel", os.path.join(cell.tools.kernel, "vmlinuz"), "-initrd", cell.initramfs or cell.tools.initramfs("tiny"),
+                "-append", " ".join(("root=PARTUUID=" + cell.partitions()[-1][2], *ARGUMENTS, *cell.extra_arguments))]
+
+
+class GrubBios:
+    name = "grub-bios"
+    boot_partition = 2
+    on_fat = False
+    has_loader = True
+    entries = "hostapp/grub/entries/%010d"
+    state = ("hostapp/grub/env",)
+
+    def make_disk(self, cell):
+        made_by_the_product(cell, "--loader", "grub", *(word for argument in ARGUMENTS for word in ("--karg", argument)))
+
+    def machine(self, cell):
+        return []
+
+
+class GrubUefi(GrubBios):
+    name = "grub-uefi"
+
+    def machine(self, cell):
+        needs(OVMF, "ovmf")
+        return ["-machine", "q35", "-bios", OVMF]
+
+
+class OnFat:
+    """What the disk maker cannot make yet: a disk of two partitions, FAT for the loader and ext4, with v1 deployed."""
+    boot_partition = 0
+    on_fat = True
+    has_loader = True
+
+    # With mtools: the kernel of the machine that runs this need not know FAT. A tmpfs cannot be frozen either.
+    def open_boot(self, disk, partition):
+        place = "-i '%s'@@%d" % (disk, partition[0])
+        return "mount -t tmpfs boot $BOOT; [ -z \"$(mdir -b %s ::)\" ] || mcopy -s -n -Q %s '::*' $BOOT" % (place, place)
+
+    def close_boot(self, disk, partition):
+        return "%s; mcopy -s -Q -i '%s'@@%d $BOOT/* ::" % (self.make_fat(disk, partition), disk, partition[0])
+
+    def make_fat(self, disk, partition):
+        return "/sbin/mkfs.vfat -F 32 -s 1 --offset %d '%s' %d > /dev/null" % (partition[0] // 512, disk, partition[1] // 1024)
+
+    def make_disk(self, cell):
+        with open(cell.disk, "wb") as file:
+            file.truncate(DISK_MIB * MIB)
+        table = "label: gpt\nstart=1MiB, size=%dMiB, type=U, attrs=LegacyBIOSBootable\nstart=%dMiB\n"
+        run(["sfdisk", "-q", cell.disk], input=table % (BOOT_MIB, BOOT_MIB + 1))
+        boot, root = cell.partitions()
+        run(["sh", "-ec", self.make_fat(cell.disk, boot)])
+        run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=%d" % root[0], cell.disk, "%dk" % (root[1] // 1024)])
+        arguments = " ".join("--karg " + argument for argument in ("root=PARTUUID=" + root[2], *ARGUMENTS))
+        cell.on_disk("""hostapp --quiet init
+            printf '{"loader": "%s", "boot": "PARTUUID=%s"}' > $ROOT/hostapp/loader.json
+            '%s/tests/boot/loader_tool' $BOOT %s install
+            %s
+            hostapp --quiet deploy oci:/mnt:v1 %s""" %
+                     (self.name, boot[2], cell.tools.build, self.name, self.install_script(), arguments))
+
+    def install_script(self):
+        return ":"
+
+
+class SystemdBoot(OnFat):
+    name = "systemd-boot"
+    entries = "loader/entries/hostapp-%010d-*.conf"
+    state = None  # the counters are in the names of the entries
+
+    def install_script(self):
+        return "mkdir -p $BOOT/EFI/BOOT; cp '%s' $BOOT/EFI/BOOT/BOOTX64.EFI" % SYSTEMD_BOOT
+
+    def machine(self, cell):
+        needs(OVMF_CODE, "ovmf")
+        needs(SYSTEMD_BOOT, "systemd-boot-efi")
+        if not os.path.exists(cell.variables):
+            shutil.copy(OVMF_VARIABLES, cell.variables)
+        return ["-machine", "q35", "-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF_CODE, "-drive",
+                "if=pflash,format=raw,file=" + cell.variables]
+
+
+class Uboot(OnFat):
+    name = "uboot"
+    entries = "hostapp/uboot/entries/%d.env"
+    state = ("hostapp/uboot/state-0", "hostapp/uboot/state-1")
+
+    def machine(self, cell):
+        needs(UBOOT, "u-boot-qemu")
+        return ["-M", "pc", "-bios", UBOOT]
+
+
+COLUMNS = {column.name: column for column in (GrubBios(), GrubUefi(), SystemdBoot(), Uboot(), None_())}
