@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/disk/gpt.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
+
+#include "hostapp/disk/gpt_format.h"
 
 namespace hostapp {
 namespace {
 
-constexpr size_t kEntries = 128;
-constexpr size_t kEntryBytes = 128;
-constexpr size_t kHeaderBytes = 92;
-constexpr size_t kMostNameUnits = 36;
-constexpr uint64_t kTableSectors = kEntries * kEntryBytes / kSectorBytes;
+constexpr uint64_t kTableSectors = kGptEntries * kGptEntryBytes / kSectorBytes;
 
 void PutLe(std::string& out, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) out.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
@@ -27,11 +23,6 @@ void PutGuid(std::string& out, const Uuid& uuid) {
   }
 }
 
-uint32_t Crc32(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      ::crc32(0, reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())));
-}
-
 std::string Entry(const GptPartition& partition) {
   std::string out;
   PutGuid(out, partition.type);
@@ -40,14 +31,14 @@ std::string Entry(const GptPartition& partition) {
   PutLe(out, (partition.offset + partition.bytes) / kSectorBytes - 1, 8);
   PutLe(out, partition.attributes, 8);
   for (const char c : partition.name) PutLe(out, static_cast<unsigned char>(c), 2);
-  out.resize(kEntryBytes);
+  out.resize(kGptEntryBytes);
   return out;
 }
 
 std::string Entries(const std::vector<GptPartition>& partitions) {
   std::string out;
   for (const GptPartition& partition : partitions) out += Entry(partition);
-  out.resize(kEntries * kEntryBytes);
+  out.resize(kGptEntries * kGptEntryBytes);
   return out;
 }
 
@@ -60,7 +51,7 @@ struct Place {
 std::string Header(uint64_t sectors, const Uuid& disk_id, const Place& place, uint32_t entries_crc, uint32_t crc) {
   std::string out = "EFI PART";
   PutLe(out, 0x00010000, 4);
-  PutLe(out, kHeaderBytes, 4);
+  PutLe(out, kGptHeaderBytes, 4);
   PutLe(out, crc, 4);
   PutLe(out, 0, 4);
   PutLe(out, place.own, 8);
@@ -69,14 +60,14 @@ std::string Header(uint64_t sectors, const Uuid& disk_id, const Place& place, ui
   PutLe(out, sectors - kGptTailBytes / kSectorBytes - 1, 8);
   PutGuid(out, disk_id);
   PutLe(out, place.entries, 8);
-  PutLe(out, kEntries, 4);
-  PutLe(out, kEntryBytes, 4);
+  PutLe(out, kGptEntries, 4);
+  PutLe(out, kGptEntryBytes, 4);
   PutLe(out, entries_crc, 4);
   return out;
 }
 
 std::string HeaderSector(uint64_t sectors, const Uuid& disk_id, const Place& place, uint32_t entries_crc) {
-  const uint32_t crc = Crc32(Header(sectors, disk_id, place, entries_crc, 0));
+  const uint32_t crc = GptCrc(Header(sectors, disk_id, place, entries_crc, 0));
   std::string out = Header(sectors, disk_id, place, entries_crc, crc);
   out.resize(kSectorBytes);
   return out;
@@ -95,7 +86,7 @@ std::string ProtectiveMbr(uint64_t sectors) {
 }
 
 Status CheckPartitions(uint64_t disk_bytes, const std::vector<GptPartition>& partitions) {
-  if (partitions.size() > kEntries) return Error(Errc::kInvalid, StrCat("more than ", kEntries, " partitions"));
+  if (partitions.size() > kGptEntries) return Error(Errc::kInvalid, StrCat("more than ", kGptEntries, " partitions"));
   uint64_t free_from = kGptHeadBytes;
   for (const GptPartition& partition : partitions) {
     const bool whole =
@@ -108,7 +99,7 @@ Status CheckPartitions(uint64_t disk_bytes, const std::vector<GptPartition>& par
                           " bytes overlaps another or the table, or is no whole "
                           "sectors"));
     }
-    if (partition.name.size() > kMostNameUnits) {
+    if (partition.name.size() > kGptNameUnits) {
       return Error(Errc::kInvalid, StrCat("the partition name ", Escape(partition.name), " is too long"));
     }
     free_from = partition.offset + partition.bytes;
@@ -126,7 +117,7 @@ Result<GptTable> MakeGpt(uint64_t disk_bytes, const Uuid& disk_id, const std::ve
   const uint64_t sectors = disk_bytes / kSectorBytes;
   const uint64_t last = sectors - 1;
   const std::string entries = Entries(partitions);
-  const uint32_t crc = Crc32(entries);
+  const uint32_t crc = GptCrc(entries);
   GptTable table;
   table.head = ProtectiveMbr(sectors) + HeaderSector(sectors, disk_id, {1, last, 2}, crc) + entries;
   table.tail = entries + HeaderSector(sectors, disk_id, {last, 1, last - kTableSectors}, crc);

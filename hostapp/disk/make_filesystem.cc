@@ -4,12 +4,12 @@
 #include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/disk/ext4_features.h"
+#include "hostapp/disk/tree_size.h"
 
 namespace hostapp {
 namespace {
 
-constexpr std::chrono::seconds kLongest = std::chrono::minutes(30);
-constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr std::chrono::seconds kLongestMkfs = std::chrono::minutes(30);
 
 struct Program {
   const char* name;
@@ -80,7 +80,7 @@ Status MakeFileSystem(DiskFileSystem kind, const std::string& device, const Uuid
   for (std::string& argument : Arguments(kind, uuid.ToString(), label)) argv.push_back(std::move(argument));
   argv.push_back(device);
   ASSIGN_OR_RETURN(const ProgramResult result,
-                   RunProgram(argv, kLongest, ctx, {"MKE2FS_CONFIG=/dev/null", "LC_ALL=C"}));
+                   RunProgram(argv, kLongestMkfs, ctx, {"MKE2FS_CONFIG=/dev/null", "LC_ALL=C"}));
   if (result.Succeeded()) return Ok();
   return Error(Errc::kIo, StrCat(program.name, ": ", result.Ending(), ": ", Escape(Trim(result.output))));
 }

@@ -8,7 +8,7 @@
 namespace hostapp {
 namespace {
 
-constexpr uint64_t kMaxConfigBytes = 64 << 10;
+constexpr uint64_t kMaxLoaderConfigBytes = 64 << 10;
 
 }  // namespace
 
@@ -32,7 +32,7 @@ Result<LoaderConfig> ParseLoaderConfig(std::string_view json) {
 
 Result<LoaderConfig> ReadLoaderConfig(int hostapp_dir) {
   if (!Exists(hostapp_dir, kLoaderConfigName)) return LoaderConfig{};
-  ASSIGN_OR_RETURN(const std::string json, ReadFile(hostapp_dir, kLoaderConfigName, kMaxConfigBytes));
+  ASSIGN_OR_RETURN(const std::string json, ReadFile(hostapp_dir, kLoaderConfigName, kMaxLoaderConfigBytes));
   return ParseLoaderConfig(json);
 }
 
