@@ -164,9 +164,16 @@ Status DiskPart::Finish(OpContext& ctx) const {
   return SyncFile(alone.get(), ctx.sys);
 }
 
+Status DetachedMount::CheckType(const std::string& type) {
+  const UniqueFd context(::fsopen(type.c_str(), FSOPEN_CLOEXEC));
+  if (context.valid()) return Ok();
+  if (errno != ENODEV) return SysError(errno, StrCat("asking the kernel for the file system ", type));
+  return Error(Errc::kNotFound, StrCat("this kernel cannot mount ", type, ", and there is no module for it"));
+}
+
 Result<DetachedMount> DetachedMount::Open(const std::string& device, const std::string& type) {
   const UniqueFd context(::fsopen(type.c_str(), FSOPEN_CLOEXEC));
-  if (!context.valid()) return SysError(errno, StrCat("mounting ", type, ": does this kernel have it?"));
+  if (!context.valid()) return SysError(errno, StrCat("mounting ", type));
   TRY(SetOption(context.get(), "source", device));
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     return SysError(errno, StrCat("mounting ", type, " on ", device));

@@ -61,6 +61,8 @@ class DetachedMount {
  public:
   // `type`: as mount(8) names it. kIo, kInvalid: what the kernel says.
   static Result<DetachedMount> Open(const std::string& device, const std::string& type);
+  // kNotFound: this kernel has no file system `type`, nor a module for it.
+  static Status CheckType(const std::string& type);
 
   // Its top folder, open.
   int fd() const { return top_.get(); }

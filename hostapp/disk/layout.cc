@@ -55,6 +55,10 @@ PlannedPartition Plan(const PartitionWish& wish, uint64_t offset, uint64_t bytes
 
 }  // namespace
 
+const char* FatLabel(std::string_view partition_name) {
+  return partition_name == kEspPartition ? "HOSTAPP-ESP" : "HOSTAPPBOOT";
+}
+
 bool DiskLayout::HasBootPartition() const {
   return std::any_of(before_root.begin(), before_root.end(),
                      [](const PartitionWish& wish) { return wish.content == PartitionContent::kBoot; });

@@ -28,6 +28,9 @@ inline constexpr const char* kBootPartition = "hostapp-boot";
 inline constexpr const char* kEspPartition = "hostapp-esp";
 inline constexpr const char* kBiosBootPartition = "hostapp-bios";
 
+// The label of a FAT file system in a partition of that name: capitals, 11 at most.
+const char* FatLabel(std::string_view partition_name);
+
 // A partition before the root's.
 struct PartitionWish {
   std::string name;  // also the file system's label

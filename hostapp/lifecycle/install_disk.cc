@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <span>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/disk/block_device.h"
@@ -24,6 +23,7 @@ namespace {
 
 constexpr uint64_t kLeastBoot = 128 * kMiB;
 constexpr uint64_t kMostBoot = 1024 * kMiB;
+constexpr const char* kFat = "vfat";
 constexpr uint64_t kSpareRoot = 64 * kMiB;  // journal, tables, the ledger
 
 uint64_t AddUp(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
@@ -36,13 +36,25 @@ Result<HashValue> RandomSeed() {
   return HashOf(chance);
 }
 
-// A kernel argument, hostname or loader that cannot be; programs that are missing.
-Status CheckOptions(const InstallOptions& options) {
+// Whether it can be made and mounted here. A FAT is made by the loader's programs.
+Status CheckKind(DiskFileSystem kind, FileSystem on_partition) {
+  if (on_partition == FileSystem::kFat) return DetachedMount::CheckType(kFat);
+  TRY(CheckMakeFileSystem(kind));
+  return DetachedMount::CheckType(FileSystemName(kind));
+}
+
+// A kernel argument, hostname or loader that cannot be; programs and drivers that are missing.
+Status CheckOptions(const InstallOptions& options, OpContext& ctx) {
   for (const std::string& argument : options.kernel_arguments) TRY(CheckKernelArgument(argument));
   if (options.settings.hostname) TRY(CheckHostname(*options.settings.hostname));
-  TRY(LayoutFor(options.loader, HostPlatform().architecture, 0).status());
-  TRY(CheckMakeFileSystem(options.file_system));
-  return options.loader == LoaderKind::kNone ? Ok() : CheckMakeFileSystem(DiskFileSystem::kExt4);
+  const std::string architecture = HostPlatform().architecture;
+  ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, architecture, 0));
+  TRY(CheckLoaderPrograms(options.loader, architecture, ctx));
+  TRY(CheckKind(options.file_system, FileSystem::kExt4));
+  for (const PartitionWish& wish : layout.before_root) {
+    if (wish.content == PartitionContent::kBoot) TRY(CheckKind(DiskFileSystem::kExt4, wish.file_system));
+  }
+  return Ok();
 }
 
 Status CheckEmpty(const WholeDisk& disk, const InstallOptions& options) {
@@ -76,12 +88,6 @@ Result<DiskPlan> PlanFor(const WholeDisk& disk, const Manifest& manifest, const 
                                       "), the image may need ", least, " (", HumanBytes(least), ")"));
 }
 
-uint32_t SerialOf(const Uuid& uuid) {
-  uint32_t serial = 0;
-  for (const std::byte byte : std::span(uuid.bytes).first(4)) serial = serial << 8 | static_cast<uint32_t>(byte);
-  return serial;
-}
-
 // No sign of what was there before: at the disk's ends, and at those of each part.
 Status Clear(const WholeDisk& disk, const DiskPlan& plan, OpContext& ctx) {
   const uint64_t last = disk.bytes() / kSectorBytes * kSectorBytes - kMiB;
@@ -109,8 +115,8 @@ Status MakeFat(const WholeDisk& disk, const PlannedPartition& planned, const std
   ASSIGN_OR_RETURN(const DetachedMount scratch, DetachedMount::Open("hostapp", "tmpfs"));
   const FatOptions options{.offset = planned.partition.offset,
                            .bytes = planned.partition.bytes,
-                           .label = planned.content == PartitionContent::kEsp ? "HOSTAPP-ESP" : "HOSTAPPBOOT",
-                           .serial = SerialOf(planned.uuid),
+                           .label = FatLabel(planned.partition.name),
+                           .serial = FatSerial(planned.uuid),
                            .time = ctx.clock.UnixSeconds()};
   return WriteFat(disk.path(), options, files, scratch.fd(), ctx).While("making ", planned.partition.name);
 }
@@ -122,7 +128,7 @@ Result<Volume> MakeVolume(const WholeDisk& disk, const PlannedPartition& planned
   if (is_fat) TRY(MakeFat(disk, planned, {}, ctx));
   ASSIGN_OR_RETURN(DiskPart part, DiskPart::Attach(disk, partition.offset, partition.bytes, ctx));
   if (!is_fat) TRY(MakeFileSystem(kind, part.path(), planned.uuid, partition.name, ctx));
-  ASSIGN_OR_RETURN(DetachedMount mount, DetachedMount::Open(part.path(), is_fat ? "vfat" : FileSystemName(kind)));
+  ASSIGN_OR_RETURN(DetachedMount mount, DetachedMount::Open(part.path(), is_fat ? kFat : FileSystemName(kind)));
   return Volume{std::move(part), std::move(mount)};
 }
 
@@ -209,7 +215,7 @@ uint64_t BootPartitionBytes(uint64_t disk_bytes) {
 
 Result<InstallReport> InstallDisk(const Reference& reference, ImageSource& source, const InstallOptions& options,
                                   OpContext& ctx) {
-  TRY(CheckOptions(options));
+  TRY(CheckOptions(options, ctx));
   ASSIGN_OR_RETURN(const WholeDisk disk, WholeDisk::Open(options.disk));
   TRY(CheckEmpty(disk, options));
   ASSIGN_OR_RETURN(const ResolvedImage image, ResolveImage(reference, source, HostPlatform(), ctx));

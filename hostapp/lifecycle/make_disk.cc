@@ -207,7 +207,7 @@ Status WriteFatPartition(const WorkFolder& work, const PlannedPartition& planned
                          const std::vector<FatFile>& files, OpContext& ctx) {
   const FatOptions options{.offset = planned.partition.offset,
                            .bytes = planned.partition.bytes,
-                           .label = planned.partition.name == kEspPartition ? "HOSTAPP-ESP" : "HOSTAPPBOOT",
+                           .label = FatLabel(planned.partition.name),
                            .serial = FatSerial(planned.uuid),
                            .time = time};
   if (planned.content == PartitionContent::kBoot) {

@@ -260,13 +260,15 @@ class Device:
         return done.stdout if done.returncode != 0 else ""
 
     def boot(self, cmdline, initramfs=None, seconds=180, until=None, restarts=True, read_only=False, clock=None, after=0,
-             firmware=None):
+             firmware=None, more_disks=()):
         """Runs until the machine powers off, `after` seconds after `until` is on the console, or until the time is up
         (which fails). With `firmware`, "bios", "uefi" or "uboot", the disk starts by itself and `cmdline` means nothing."""
         initramfs = initramfs or self.tools.initramfs("tiny")
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-drive",
                    "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else "")]
+        for disk in more_disks:
+            command += ["-drive", "file=%s,if=virtio,format=raw" % disk]
         if firmware is None:
             command += ["-kernel", os.path.join(self.tools.kernel, "vmlinuz"), "-initrd", initramfs, "-append",
                         "console=ttyS0 no_timer_check loglevel=6 panic=1 hostapp.restart-delay=1 " + cmdline]

@@ -6,6 +6,7 @@ tried and fails.
 usage: disk_test.py BUILD-DIR KERNEL-DIR WORK-DIR [TEST…]
 """
 
+import glob
 import os
 import shutil
 import sys
@@ -49,6 +50,11 @@ def test(function):
     return function
 
 
+def copy_into(source, target):
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copy(source, target)
+
+
 class DiskDevice(Device):
     def needs(self, *paths):
         for path in paths:
@@ -59,15 +65,11 @@ class DiskDevice(Device):
         self.variables = os.path.join(self.dir, "variables")
         shutil.copy(VARIABLES, self.variables)
 
-    def add_program(self, tree):
+    def add_hostapp(self, serial, modules=MODULES):
         """hostapp, with all that it links to, and the modules that it wants loaded."""
-        program = os.path.join(self.tools.build, "tools/hostapp/hostapp")
-        run(["strip", "-o", os.path.join(tree, "bin/hostapp"), program])
-        for word in run(["ldd", program]).split():
-            if word.startswith("/"):
-                os.makedirs(os.path.dirname(tree + word), exist_ok=True)
-                shutil.copy(word, tree + word)
-        for module in MODULES:
+        self.add_program(os.path.join(self.tools.build, "tools/hostapp/hostapp"), serial)
+        tree = self.path("deployments", str(serial), "root")
+        for module in modules:
             name = "%s/%s.ko" % (self.tools.version, os.path.basename(module))
             shutil.copy(os.path.join(self.tools.kernel, "root/lib/modules", self.tools.version, "kernel/fs", module + ".ko"),
                         os.path.join(tree, "usr/lib/modules", name))
@@ -79,9 +81,27 @@ class DiskDevice(Device):
         names = " ".join(os.path.basename(module) for module in MODULES)
         self.deployment(1, script=FIRST % (names, self.tools.version, then))
         tree = self.path("deployments/1/root")
-        self.add_program(tree)
+        self.add_hostapp(1)
         shutil.copytree(os.path.join(self.dir, "layout-2"), os.path.join(tree, "usr/share/next"))
         self.disk_of(self.pack(1), "--loader", loader, *ARGUMENTS)
+
+
+# In an installer: nothing is on the other disks.
+INSTALL = r"""
+for module in %s; do /bin/busybox insmod /usr/lib/modules/%s/$module.ko; done
+for pair in vdb:uboot vdc:systemd-boot; do
+  hostapp --quiet install --loader ${pair#*:} --karg console=ttyS0 --karg no_timer_check --karg panic=1 --hostname ${pair%%:*} \
+    /dev/${pair%%:*} oci:/usr/share/next:v2 2>&1 | sed "s/^/user-space: install: /"
+  say "installed ${pair#*:} $(hostapp --quiet install --loader none /dev/${pair%%:*} oci:/usr/share/next:v2 2>&1)"
+done
+"""
+INSTALLED = r"""
+for module in %s; do /bin/busybox insmod /usr/lib/modules/%s/$module.ko; done
+[ ! -d /sys/firmware/efi ] || /bin/busybox mount -t efivarfs efivarfs /sys/firmware/efi/efivars
+hostapp --quiet reconcile 2>&1 | sed 's/^/user-space: reconcile: /'
+say "hostname $(cat /etc/hostname)"
+say "fsck $(hostapp --quiet fsck 2>&1 && echo ok)"
+"""
 
 
 def expect_tried_and_gone_back(device):
@@ -125,6 +145,47 @@ def disk_with_uboot_tries_a_release_and_goes_back(device):
     device.make("uboot")
     device.boot("", firmware="uboot", seconds=600)
     expect_tried_and_gone_back(device)
+
+
+@test
+def disks_made_by_install_in_a_machine_boot_with_uboot_and_systemd_boot(device):
+    """FAT boot file systems, made and mounted by a running system that is an installer."""
+    device.needs(OVMF_CODE, VARIABLES, SYSTEMD_BOOT, UBOOT)
+    device.deployment(2, script=INSTALLED % (" ".join(map(os.path.basename, MODULES)), device.tools.version))
+    device.add_hostapp(2)
+    device.pack(2)
+    modules = [*MODULES, "../drivers/block/loop"]
+    names = " ".join(os.path.basename(module) for module in modules)
+    device.deployment(1, script=INSTALL % (names, device.tools.version))
+    device.add_hostapp(1, modules)
+    for program in ("/usr/sbin/mke2fs", "/usr/bin/mtools"):
+        device.add_program(program)
+    tree = device.path("deployments/1/root")
+    os.symlink("mke2fs", tree + "/bin/mkfs.ext4")
+    for name in ("mformat", "mmd", "mcopy"):
+        os.symlink("mtools", tree + "/bin/" + name)
+    for name in ("gconv-modules", "gconv-modules.d", "IBM850.so"):  # names on a FAT are in a codepage
+        found = glob.glob("/usr/lib/*/gconv/" + name)[0]
+        (shutil.copytree if os.path.isdir(found) else copy_into)(found, tree + found)
+    os.makedirs(os.path.dirname(tree + SYSTEMD_BOOT))
+    shutil.copy(SYSTEMD_BOOT, tree + SYSTEMD_BOOT)
+    shutil.copytree(os.path.join(device.dir, "layout-2"), os.path.join(tree, "usr/share/next"))
+    device.disk_of(device.pack(1), "--size", "600M")
+    installed = {}
+    for loader in ("uboot", "systemd-boot"):
+        installed[loader] = os.path.join(device.dir, "disk-" + loader)
+        with open(installed[loader], "wb") as disk:
+            disk.truncate(700 << 20)
+    device.boot("root=LABEL=hostapp-root rw", more_disks=installed.values(), seconds=600)
+    for loader in installed:  # the second time it is not empty any more
+        device.expect("user-space: installed %s hostapp: " % loader, "is not empty, there is a partition table (gpt)")
+    device.expect_not("user-space: install: hostapp: ")
+    device.with_variables()
+    for loader, firmware, name in (("uboot", "uboot", "vdb"), ("systemd-boot", "uefi", "vdc")):
+        device.disk, device.console = installed[loader], ""
+        device.boot("", firmware=firmware, seconds=400)
+        device.expect("booting deployment 1 (default, kernel own): asked for 1", "user-space: up v2", "user-space: hostname " + name,
+                      "user-space: fsck ok")
 
 
 if __name__ == "__main__":

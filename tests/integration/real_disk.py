@@ -250,6 +250,20 @@ class Disks(unittest.TestCase):
             HOSTAPP, "--sysroot", "/", "install", device, self.reference, status=INVALID))
         self.assertTrue(self.is_empty(device))
 
+    def test_a_boot_file_system_that_this_kernel_has_not_is_refused_before_the_disk_is_touched(self):
+        has_fat = subprocess.run(["modprobe", "-q", "vfat"]).returncode == 0 or "\tvfat\n" in open("/proc/filesystems").read()
+        for loader in ("uboot", "systemd-boot"):  # tests/boot/disk_test.py boots them
+            device = self.attach(file=self.dir + "/" + loader)
+            with open(device, "r+b") as disk:
+                disk.write(b"somebody's")
+            if has_fat:
+                self.install(device, "--loader", loader)
+                self.assertEqual(self.tag(device, "PTTYPE"), "gpt")
+                continue
+            self.assertIn("this kernel cannot mount vfat", self.install(device, "--loader", loader, status=NOT_FOUND))
+            with open(device, "rb") as disk:
+                self.assertEqual(disk.read(10), b"somebody's")
+
     def test_too_small_a_disk_is_refused_with_both_numbers_before_it_is_touched(self):
         device = self.attach(100)
         self.run_tool("mke2fs", "-q", "-t", "ext4", device)
