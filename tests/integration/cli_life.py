@@ -14,7 +14,8 @@ import unittest
 
 HOSTAPP, HOSTAPP_IMAGE = (os.path.abspath(path) for path in sys.argv[1:3])
 
-STATUS_KEYS = {"booted", "default", "previous", "trial", "next_boot", "pending", "last_failure", "deployments"}
+STATUS_KEYS = {"booted", "default", "previous", "trial", "next_boot", "pending", "last_failure", "deployments",
+               "warnings"}
 DEPLOYMENT_KEYS = {"serial", "reference", "manifest_digest", "commit", "version", "root", "boot_set", "created", "pinned",
                    "state", "bytes"}
 DEPLOY_KEYS = {"changed", "serial", "manifest_digest", "bytes", "seconds"}
@@ -103,7 +104,8 @@ class Life(unittest.TestCase):
         self.json("init")
         self.assertEqual(self.json("init").keys(), {"sysroot", "boot"})
         self.assertEqual(self.json("status"), {"booted": None, "default": None, "previous": None, "trial": None,
-                                               "next_boot": None, "pending": None, "last_failure": None, "deployments": []})
+                                               "next_boot": None, "pending": None, "last_failure": None, "deployments": [],
+                                               "warnings": []})
 
     def test_the_first_deployment_is_the_default_and_the_second_a_trial(self):
         first_digest = self.pack(1)

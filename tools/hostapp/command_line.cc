@@ -346,6 +346,10 @@ void Grammar::AddLookVerbs() {
 void Grammar::AddHealthVerbs() {
   Add(&app_, "log", "The last transitions of what boots, each with its cause",
       [](const Words&) -> Result<Verb> { return Verb(LogVerb{}); });
+  CLI::App* loader = Add(&app_, "loader", "The boot loader", nullptr);
+  loader->require_subcommand(1);
+  Add(loader, "update", "Bring the boot loader's program to the running release's, where that is safe",
+      [](const Words&) -> Result<Verb> { return Verb(LoaderUpdateVerb{}); });
   CLI::App* health = Add(&app_, "health", "Health checks", nullptr);
   health->require_subcommand(1);
   Add(health, "run", "Run the checks and print each; mark nothing",

@@ -88,13 +88,14 @@ struct KargsVerb {
   int tries = kDefaultTries;
   Restart restart = Restart::kNo;
 };
+struct LoaderUpdateVerb {};
 struct HealthRunVerb {};
 struct HealthProveVerb {};
 
-using Verb =
-    std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb, MarkFailedVerb,
-                 ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb, MountVerb, UnmountVerb,
-                 LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb, FactoryResetVerb, GrowVerb, InstallVerb>;
+using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
+                          MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
+                          MountVerb, UnmountVerb, LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb, FactoryResetVerb,
+                          GrowVerb, InstallVerb, LoaderUpdateVerb>;
 
 // Where the device's tree is; neither: the running device's.
 struct Target {

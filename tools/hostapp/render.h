@@ -13,6 +13,7 @@
 #include "hostapp/lifecycle/reconcile.h"
 #include "hostapp/lifecycle/rollback.h"
 #include "hostapp/lifecycle/status.h"
+#include "hostapp/lifecycle/update_loader.h"
 #include "hostapp/lifecycle/upgrade.h"
 #include "ostree-integration/deploy/history.h"
 #include "tools/cli/output.h"
@@ -41,6 +42,7 @@ Outcome RenderGarbage(const GarbageReport& report, PruneMode mode);
 Outcome RenderCheck(const DeviceReport& report);
 Outcome RenderEtcDiff(DeploymentSerial serial, const std::vector<EtcChange>& changes);
 // Exit status 1 with a failed required check.
+Outcome RenderLoaderUpdate(const LoaderUpdate& update);
 Outcome RenderHealth(const HealthReport& report);
 Outcome RenderProof(const ProofReport& report);
 Outcome RenderInstall(const InstallReport& report, const std::string& disk);

@@ -86,4 +86,14 @@ Outcome RenderEtcDiff(DeploymentSerial serial, const std::vector<EtcChange>& cha
           .kind = Outcome::Kind::kAnswer};
 }
 
+Outcome RenderLoaderUpdate(const LoaderUpdate& update) {
+  Json::Object document = {{"loader", LoaderName(update.loader)},
+                           {"changed", update.changed},
+                           {"path", update.path},
+                           {"program", StrCat("sha256:", update.program.Hex())}};
+  std::string text =
+      StrCat(LoaderName(update.loader), update.changed ? ": updated " : ": up to date, ", update.path, "\n");
+  return {.document = std::move(document), .text = std::move(text)};
+}
+
 }  // namespace hostapp::cli

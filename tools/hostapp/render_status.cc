@@ -50,6 +50,8 @@ Json PendingDocument(uint32_t action) {
 Json Document(const StatusReport& report) {
   Json::Array deployments;
   for (const DeploymentStatus& status : report.deployments) deployments.push_back(DeploymentDocument(status));
+  Json::Array warnings;
+  for (const std::string& warning : report.warnings) warnings.push_back(warning);
   return Json::Object{
       {"booted", report.booted ? Json(report.booted->serial) : Json()},
       {"default", SerialOrNull(report.ledger.default_deployment.serial)},
@@ -59,6 +61,7 @@ Json Document(const StatusReport& report) {
       {"pending", PendingDocument(report.ledger.pending_action)},
       {"last_failure", FailureDocument(report.ledger.last_failure)},
       {"deployments", std::move(deployments)},
+      {"warnings", std::move(warnings)},
   };
 }
 

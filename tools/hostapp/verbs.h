@@ -41,6 +41,7 @@ Result<Done> Run(const MountVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const UnmountVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const LogVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const KargsVerb& verb, const Target& target, OpContext& ctx);
+Result<Done> Run(const LoaderUpdateVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const HealthRunVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const HealthProveVerb& verb, const Target& target, OpContext& ctx);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// install, grow: the device's disk.
+// install, grow, loader update: the device's disk.
 #include <fcntl.h>
 
 #include "hostapp/base/durable.h"
@@ -27,6 +27,12 @@ Result<Done> Run(const GrowVerb& /*verb*/, const Target& target, OpContext& ctx)
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDir(AT_FDCWD, paths.root, ctx.sys));
   ASSIGN_OR_RETURN(const GrowReport report, GrowRoot(root.get(), ctx).While("growing the root file system"));
   return Done{RenderGrow(report)};
+}
+
+Result<Done> Run(const LoaderUpdateVerb& /*verb*/, const Target& target, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kAll, ctx));
+  ASSIGN_OR_RETURN(const LoaderUpdate update, UpdateLoader(device, ctx));
+  return Done{RenderLoaderUpdate(update)};
 }
 
 }  // namespace hostapp::cli

@@ -5,6 +5,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/boot_file.h"
 #include "ostree-integration/deploy/loaders/grub_config.h"
 #include "ostree-integration/deploy/loaders/grub_env.h"
 
@@ -52,17 +53,9 @@ std::string Sums(std::string_view name, std::string_view config, std::string_vie
                 boot_set, "/", kSumsName, "\n");
 }
 
-// As the disk has it: what is cached was written by us a moment ago.
-Result<std::string> ReadPastCache(int dir, const std::string& path) {
-  if (const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); fd.valid()) {
-    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-  }
-  return ReadFile(dir, path, kMaxFileBytes);
-}
-
 bool IsWhole(int boot, uint64_t serial) {
-  const auto config = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kConfigName));
-  const auto sums = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kSumsName));
+  const auto config = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kConfigName), kMaxFileBytes);
+  const auto sums = ReadPastCache(boot, StrCat(EntryPath(serial), "/", kSumsName), kMaxFileBytes);
   if (!config.ok() || !sums.ok() || !config->starts_with(kSetBootSet)) return false;
   const std::string_view boot_set =
       std::string_view(*config).substr(kSetBootSet.size(), HashSize(HashAlgorithm::kSha256) * 2);
@@ -81,7 +74,7 @@ Status WriteEntry(int dir, const BootEntry& entry, OpContext& ctx) {
 // The file exists since the loader was installed; one that is lost is made again, under a new name first.
 Status WriteEnv(int boot, const GrubEnv& env, OpContext& ctx) {
   const std::string block = EncodeGrubEnv(env);
-  const auto old = ReadPastCache(boot, StrCat(kGrubDir, "/", kEnvName));
+  const auto old = ReadPastCache(boot, StrCat(kGrubDir, "/", kEnvName), kMaxFileBytes);
   if (old.ok() && *old == block) return Ok();
   ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, kGrubDir, 0755, ctx.sys));
   if (old.ok() && old->size() == block.size()) {

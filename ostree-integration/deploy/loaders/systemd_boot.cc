@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/deploy/loaders/systemd_boot.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/boot_file.h"
 #include "ostree-integration/deploy/loaders/systemd_boot_plan.h"
 
 namespace hostapp {
@@ -23,26 +22,10 @@ std::string StagedName(uint64_t serial) { return StrCat(serial, kSuffix); }
 
 bool IsMarked(int boot, uint64_t serial) { return Exists(boot, StrCat(kGoodDir, "/", serial)); }
 
-// As the disk has it: what is cached was written by us a moment ago.
-std::string ReadPastCache(int dir, const std::string& path) {
-  if (const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); fd.valid()) {
-    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-  }
-  const auto text = ReadFile(dir, path, kMaxFileBytes);
+// Empty where there is none that can be read.
+std::string TextOf(int boot, const std::string& path) {
+  const Result<std::string> text = ReadPastCache(boot, path, kMaxFileBytes);
   return text.ok() ? *text : std::string();
-}
-
-// On FAT a rename, its folder synced, leaves an empty file after a power cut; the file itself has to be synced under
-// its new name, and then the rest of the file system.
-Status AddFile(int boot, const char* folder, const std::string& name, std::string_view text, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, folder, 0755, ctx.sys));
-  TRY(ReplaceFile(dir.get(), name, AsBytes(text), 0644, ctx.sys));
-  const UniqueFd file(ctx.sys.OpenAt(dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW, 0));
-  if (!file.valid()) return SysError(-file.get(), StrCat("opening ", name));
-  TRY(SyncFile(file.get(), ctx.sys));
-  TRY(CheckpointFilesystem(dir.get(), ctx.sys));
-  if (ReadPastCache(dir.get(), name) == text) return Ok();
-  return Error(Errc::kIo, StrCat(folder, "/", name, " is not on the disk as it was written"));
 }
 
 Status RemoveFiles(int boot, const char* folder, const std::vector<std::string>& names, OpContext& ctx) {
@@ -64,7 +47,7 @@ Result<std::vector<SystemdBootFile>> ReadEntries(int boot) {
   for (const std::string& file : names) {
     const auto name = ParseSystemdBootName(file);
     if (!name) continue;
-    const std::string text = ReadPastCache(boot, StrCat(kEntriesDir, "/", file));
+    const std::string text = TextOf(boot, StrCat(kEntriesDir, "/", file));
     // The name says the sequence, the text the sort-key: a text under another's name is not whole.
     const bool whole = IsWholeSystemdBootText(text) &&
                        text.find(StrCat("\nsort-key ", SystemdBootSortKey(name->sequence), "\n")) != std::string::npos;
@@ -87,7 +70,7 @@ Status Follow(int boot, const std::vector<SystemdBootWanted>& wanted, OpContext&
   ASSIGN_OR_RETURN(const std::vector<SystemdBootFile> files, ReadEntries(boot));
   ASSIGN_OR_RETURN(const SystemdBootPlan plan, PlanSystemdBoot(files, wanted));
   for (const auto& [file, text] : plan.added) {
-    TRY(AddFile(boot, kEntriesDir, file, text, ctx).While("adding an entry of systemd-boot"));
+    TRY(PutBootFile(boot, kEntriesDir, file, text, ctx).While("adding an entry of systemd-boot"));
   }
   ASSIGN_OR_RETURN(std::vector<std::string> removed, UnfinishedEntries(boot));
   removed.insert(removed.end(), plan.removed.begin(), plan.removed.end());
@@ -96,7 +79,7 @@ Status Follow(int boot, const std::vector<SystemdBootWanted>& wanted, OpContext&
 
 Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
   if (!entry.proven || IsMarked(boot, entry.serial)) return Ok();
-  return AddFile(boot, kGoodDir, std::to_string(entry.serial), "good\n", ctx);
+  return PutBootFile(boot, kGoodDir, std::to_string(entry.serial), "good\n", ctx);
 }
 
 bool IsPlain(std::string_view argument) {
@@ -118,8 +101,8 @@ Status SystemdBootLoader::Check(const BootEntry& entry) const {
 Status SystemdBootLoader::Stage(const BootEntry& entry, OpContext& ctx) {
   const std::string text = SystemdBootText(entry, kNoSequence);
   const std::string name = StagedName(entry.serial);
-  if (ReadPastCache(boot_, StrCat(kStagedDir, "/", name)) != text) {
-    return AddFile(boot_, kStagedDir, name, text, ctx)
+  if (TextOf(boot_, StrCat(kStagedDir, "/", name)) != text) {
+    return PutBootFile(boot_, kStagedDir, name, text, ctx)
         .While("writing systemd-boot's entry for deployment ", entry.serial);
   }
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot_, kStagedDir, ctx.sys));
@@ -153,7 +136,7 @@ Result<LoaderState> SystemdBootLoader::Read() const {
   for (const std::string& name : names) {
     const auto serial = ParseUint64(std::string_view(name).substr(0, name.find('.')));
     if (!serial || name != StagedName(*serial)) continue;
-    if (!IsWholeSystemdBootText(ReadPastCache(boot_, StrCat(kStagedDir, "/", name)))) continue;
+    if (!IsWholeSystemdBootText(TextOf(boot_, StrCat(kStagedDir, "/", name)))) continue;
     state.entries.push_back(*serial);
   }
   std::sort(state.entries.begin(), state.entries.end());

@@ -31,7 +31,7 @@ _hostapp() {
   esac
   local global='--sysroot --boot --json --progress --quiet --verbose --help --version'
   case $verb in
-    '') words="init install pull deploy upgrade status rollback mark-good mark-failed reconcile factory-reset pin unpin remove gc fsck grow etc mount unmount log kargs health $global" ;;
+    '') words="init install pull deploy upgrade status rollback mark-good mark-failed reconcile factory-reset pin unpin remove gc fsck grow etc mount unmount log kargs loader health $global" ;;
     install)
       if [[ $current != -* ]]; then mapfile -t COMPREPLY < <(compgen -f -- "${current:-/dev/}"); return; fi
       words='--erase --loader --fs --karg --hostname --ssh-key --password-hash'
@@ -46,6 +46,7 @@ _hostapp() {
     gc) words='--dry-run --give-up-previous' ;;
     fsck) words='--repair' ;;
     health) [ -n "$second" ] || words='run prove' ;;
+    loader) [ -n "$second" ] || words='update' ;;
     etc) if [ -z "$second" ]; then words='diff'; else words=$(_hostapp_serials "${where[@]}"); fi ;;
     pin | unpin | remove) [ -n "$second" ] || words=$(_hostapp_serials "${where[@]}") ;;
     mount)

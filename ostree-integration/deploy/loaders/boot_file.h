@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that a boot loader reads: small, and on the disk when the call returns.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "hostapp/base/op_context.h"
+#include "hostapp/base/result.h"
+
+namespace hostapp {
+
+// As the disk has it: what is cached was written by us a moment ago. Errors as ReadFile().
+Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max_bytes);
+
+// Makes or replaces `folder`/`name` below `boot`, reads it back past the cache and compares. On FAT a rename, its
+// folder synced, leaves an empty file after a power cut: the file itself is synced under its new name, and then the
+// rest of the file system. A crash in between leaves the old file, the new one, or on FAT an empty one. kNoSpace, kIo.
+Status PutBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
+                   OpContext& ctx);
+
+}  // namespace hostapp
