@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device for the boot tests: a disk with deployments written by hand, and a virtual machine that boots it."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -67,11 +68,14 @@ class Tools:
              "--compress", "none", "--output", path, *options]))
 
     def made(self, name, changed, make):
-        """An image made once for all tests that ask for the same one, and again when what it is made of has changed."""
+        """An image made once for all tests that ask for the same one, and again when what it is made of has changed. One is
+        made at a time: tests run beside each other."""
         path = os.path.join(self.work, name + ".img")
-        if not os.path.exists(path) or os.path.getmtime(path) < max(changed, os.path.getmtime(self.helper)):
-            make(path + ".new")
-            os.rename(path + ".new", path)
+        with open(os.path.join(self.work, "lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(path) or os.path.getmtime(path) < max(changed, os.path.getmtime(self.helper)):
+                make(path + ".new")
+                os.rename(path + ".new", path)
         return path
 
 

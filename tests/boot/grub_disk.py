@@ -85,13 +85,13 @@ class GrubDisk:
         return digest
 
     def tiny_kernel(self):
-        path = os.path.join(self.tools.work, "tiny_kernel")
         source = os.path.join(self.tools.source, "tests/boot/tiny_kernel.S")
-        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+
+        def make(path):
             run(["as", "--32", "-o", path + ".o", source])
-            run(["objcopy", "-O", "binary", "-j", ".text", path + ".o", path + ".new"])
-            os.rename(path + ".new", path)
-        return path
+            run(["objcopy", "-O", "binary", "-j", ".text", path + ".o", path])
+
+        return self.tools.made("tiny_kernel", os.path.getmtime(source), make)
 
     def stage(self, serial, *arguments, good=False):
         digest = self.boot_set(serial)

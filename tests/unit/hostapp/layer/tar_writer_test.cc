@@ -80,7 +80,7 @@ std::vector<TarEntry> Members() {
                                Entry("l", Type::kSymlink, std::string(100, 't')),
                                Entry("l", Type::kSymlink, std::string(101, 't')),
                                Entry("l", Type::kSymlink, "\xff")};
-  for (const uint64_t size : {1, 511, 512, 513}) {
+  for (const uint64_t size : {1U, 511U, 512U, 513U}) {
     out.push_back(Entry("f"));
     out.back().size = size;
   }

@@ -31,7 +31,7 @@ struct GrubDevice : TestSysroot {
                   .cancel = {},
                   .sys = quiet} {
     CHECK(WriteLoaderConfig(Open(), {.kind = LoaderKind::kGrub}, ctx()).ok());
-    for (const DeploymentSerial serial : {1, 2, 3}) {
+    for (const DeploymentSerial serial : {1U, 2U, 3U}) {
       Deployment deployment = SampleDeployment(serial);
       deployment.boot_set = AddBootSet(StrCat("kernel ", serial));
       Add(deployment, serial != 3);

@@ -225,7 +225,7 @@ TEST_F(Client, SaysWhoRefusedTheLogin) {
 
 TEST_F(Client, RefusesAHostileTokenServer) {
   const auto challenge = [&](const std::string& realm) {
-    registry_.SetHook([this, realm](const FakeRequest& request) -> std::optional<FakeReply> {
+    registry_.SetHook([realm](const FakeRequest& request) -> std::optional<FakeReply> {
       if (request.path == "/token") return std::nullopt;
       return FakeReply{.status = 401, .headers = {{"WWW-Authenticate", "Bearer realm=\"" + realm + "\""}}};
     });

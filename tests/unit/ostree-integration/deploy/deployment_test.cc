@@ -79,7 +79,7 @@ TEST(DeploymentJson, RefusesEachMemberThatIsMissingOrWrongAndNamesIt) {
       {"version", 1},
   };
   for (const auto& [key, value] : kWrong) {
-    const std::string json = ChangedJson([&](Json::Object& object) { object[key] = value; });
+    const std::string json = ChangedJson([&key = key, &value = value](Json::Object& object) { object[key] = value; });
     const Result<Deployment> read = ParseDeployment(json);
     ASSERT_FALSE(read.ok()) << json;
     EXPECT_EQ(read.error().code(), Errc::kCorrupt) << json;

@@ -111,8 +111,8 @@ TEST(LayerIndex, RefusesEveryTruncationAndAnythingBehind) {
 
 TEST(LayerIndex, LargerThanItsWindowsComesBackAsItWas) {
   LayerIndex index = Example();
-  for (int i = 0; i < 3000; ++i) {
-    auto file = File(static_cast<char>(i), static_cast<uint64_t>(i));
+  for (size_t i = 0; i < 3000; ++i) {
+    auto file = File(static_cast<char>(i), i);
     file->xattrs["user.large"] = std::string(i % 1000 == 0 ? 70'000 : i % 90, 'x');
     index.root.children["d"].children.emplace(StrCat("name", i), Node{file, {}});
   }

@@ -43,7 +43,7 @@ TEST(RenderStatus, HasEveryKeyAndNullForWhatThereIsNot) {
   EXPECT_EQ(
       RenderStatus({}).document.Dump(),
       R"({"booted":null,"default":null,"deployments":[],"last_failure":null,"next_boot":null,"pending":null,"previous":null,)"
-      R"("trial":null})");
+      R"("trial":null,"warnings":[]})");
 }
 
 TEST(RenderStatus, WritesTheDocumentedDocument) {
@@ -61,7 +61,7 @@ TEST(RenderStatus, WritesTheDocumentedDocument) {
           R"({"booted":null,"default":4,"deployments":[)", deployment(5, "2.0", "trial", 2048, 1024), ",",
           deployment(4, "1.0", "default", 1024, 0),
           R"(],"last_failure":{"cause":"check-failed","serial":2,"text":"check: \u001b[31mred\nsecond line",)"
-          R"("time":"2026-11-22T00:00:00Z"},"next_boot":5,"pending":"factory-reset","previous":3,"trial":{"serial":5,"tries_left":2}})"));
+          R"("time":"2026-11-22T00:00:00Z"},"next_boot":5,"pending":"factory-reset","previous":3,"trial":{"serial":5,"tries_left":2},"warnings":[]})"));
 }
 
 TEST(RenderStatus, TellsPeopleWhatBootsNextAndWhyAndEscapesWhatAReleaseSaid) {
