@@ -118,7 +118,7 @@ Result<LoaderImages> MakeLoaderImages(LoaderKind loader, const DiskPlan& plan, O
   ASSIGN_OR_RETURN(std::string efi, MakeGrubEfi(place, ctx));
   images.boot_code = std::move(made.boot_code);
   images.bios_boot = std::move(made.core);
-  images.esp.push_back({.path = "EFI/BOOT/BOOTX64.EFI", .content = std::move(efi)});
+  images.esp.push_back({.path = kGrubEfiFallBackPath, .content = std::move(efi)});
   return images;
 }
 

@@ -44,6 +44,19 @@ Result<std::string> FindBlockDevice(const std::string& device) {
   return Error(Errc::kNotFound, StrCat("the boot file system ", Escape(device), ": there is no such partition"));
 }
 
+Result<std::string> FileSystemUuid(const std::string& device) {
+  ASSIGN_OR_RETURN(const std::string path, FindBlockDevice(device));
+  const std::unique_ptr<struct blkid_struct_probe, decltype(&::blkid_free_probe)> probe(
+      ::blkid_new_probe_from_filename(path.c_str()), &::blkid_free_probe);
+  const char* uuid = nullptr;
+  if (probe != nullptr && ::blkid_do_safeprobe(probe.get()) == 0 &&
+      ::blkid_probe_lookup_value(probe.get(), "UUID", &uuid, nullptr) == 0) {
+    return std::string(uuid);
+  }
+  return Error(Errc::kNotFound,
+               StrCat("the boot file system ", Escape(device), ": there is no UUID on ", Escape(path)));
+}
+
 Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& device, const std::string& folder) {
   ASSIGN_OR_RETURN(const std::string path, FindBlockDevice(device));
   struct stat info {};

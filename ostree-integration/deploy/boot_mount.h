@@ -13,6 +13,9 @@ namespace hostapp {
 // The block device that "PARTUUID=…", "UUID=…" or "LABEL=…" names; a path is itself. kNotFound.
 Result<std::string> FindBlockDevice(const std::string& device);
 
+// The UUID of the file system on it, as blkid(8) prints it. kNotFound: no such partition, or none of a file system.
+Result<std::string> FileSystemUuid(const std::string& device);
+
 class BootMount {
  public:
   // `device`: "PARTUUID=…", "UUID=…", "LABEL=…" or a path. Where /boot is that file system already, or another process

@@ -5,15 +5,14 @@ import os
 import shutil
 
 from device import Skipped, run
-from matrix_device import ARGUMENTS, MIB, mounting
+from matrix_device import ARGUMENTS
+from matrix_images import SYSTEMD_BOOT
 
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
-SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
 DISK_MIB = 640
-BOOT_MIB = 160
 
 
 def needs(path, package):
@@ -67,40 +66,20 @@ class GrubUefi(GrubBios):
 
 
 class OnFat:
-    """What the disk maker cannot make yet: a disk of two partitions, FAT for the loader and ext4, with v1 deployed."""
+    """The loader's FAT holds the boot sets, too."""
     boot_partition = 0
     on_fat = True
     has_loader = True
 
     # With mtools: the kernel of the machine that runs this need not know FAT. A tmpfs cannot be frozen either.
     def open_boot(self, disk, partition):
-        place = "-i '%s'@@%d" % (disk, partition[0])
-        return "mount -t tmpfs boot $BOOT; [ -z \"$(mdir -b %s ::)\" ] || mcopy -s -n -Q %s '::*' $BOOT" % (place, place)
+        return "mount -t tmpfs boot $BOOT; mcopy -s -n -Q -i '%s'@@%d '::*' $BOOT" % (disk, partition[0])
 
     def close_boot(self, disk, partition):
-        return "%s; mcopy -s -Q -i '%s'@@%d $BOOT/* ::" % (self.make_fat(disk, partition), disk, partition[0])
-
-    def make_fat(self, disk, partition):
-        return "/sbin/mkfs.vfat -F 32 -s 1 --offset %d '%s' %d > /dev/null" % (partition[0] // 512, disk, partition[1] // 1024)
+        return "mdeltree -i '%s'@@%d '::*'; mcopy -s -Q -i '%s'@@%d $BOOT/* ::" % ((disk, partition[0]) * 2)
 
     def make_disk(self, cell):
-        with open(cell.disk, "wb") as file:
-            file.truncate(DISK_MIB * MIB)
-        table = "label: gpt\nstart=1MiB, size=%dMiB, type=U, attrs=LegacyBIOSBootable\nstart=%dMiB\n"
-        run(["sfdisk", "-q", cell.disk], input=table % (BOOT_MIB, BOOT_MIB + 1))
-        boot, root = cell.partitions()
-        run(["sh", "-ec", self.make_fat(cell.disk, boot)])
-        run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=%d" % root[0], cell.disk, "%dk" % (root[1] // 1024)])
-        arguments = " ".join("--karg " + argument for argument in ("root=PARTUUID=" + root[2], *ARGUMENTS))
-        cell.on_disk("""hostapp --quiet init
-            printf '{"loader": "%s", "boot": "PARTUUID=%s"}' > $ROOT/hostapp/loader.json
-            '%s/tests/boot/loader_tool' $BOOT %s install
-            %s
-            hostapp --quiet deploy oci:/mnt:v1 %s""" %
-                     (self.name, boot[2], cell.tools.build, self.name, self.install_script(), arguments))
-
-    def install_script(self):
-        return ":"
+        made_by_the_product(cell, "--loader", self.name, *(word for argument in ARGUMENTS for word in ("--karg", argument)))
 
 
 class SystemdBoot(OnFat):
@@ -108,12 +87,12 @@ class SystemdBoot(OnFat):
     entries = "loader/entries/hostapp-%010d-*.conf"
     state = None  # the counters are in the names of the entries
 
-    def install_script(self):
-        return "mkdir -p $BOOT/EFI/BOOT; cp '%s' $BOOT/EFI/BOOT/BOOTX64.EFI" % SYSTEMD_BOOT
+    def make_disk(self, cell):
+        needs(SYSTEMD_BOOT, "systemd-boot-efi")
+        super().make_disk(cell)
 
     def machine(self, cell):
         needs(OVMF_CODE, "ovmf")
-        needs(SYSTEMD_BOOT, "systemd-boot-efi")
         if not os.path.exists(cell.variables):
             shutil.copy(OVMF_VARIABLES, cell.variables)
         return ["-machine", "q35", "-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF_CODE, "-drive",

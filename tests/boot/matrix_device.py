@@ -9,7 +9,6 @@ import time
 
 from device import Skipped, run, write
 
-MIB = 1 << 20
 ARGUMENTS = ("console=ttyS0", "no_timer_check", "loglevel=6", "panic=1", "hostapp.restart-delay=1")
 START_SECONDS = 240  # more is a device that hangs, which is an outcome too
 

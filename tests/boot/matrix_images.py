@@ -70,6 +70,7 @@ echo "user-space: no helper here"
 exec /bin/busybox switch_root /root /sbin/init
 """
 
+SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 WATCHDOG = ("hostapp.watchdog=8", "systemd.watchdog_sec=8")
 MODULES = ("vfat", "nls_cp437", "nls_ascii", "efivarfs")
 
@@ -126,6 +127,10 @@ class Images:
         os.symlink("../bin/modprobe", os.path.join(tree, "sbin/modprobe"))
         self.add_hostapp(tree)
         self.add_modules(tree)
+        if os.path.exists(SYSTEMD_BOOT):
+            target = tree + SYSTEMD_BOOT
+            os.makedirs(os.path.dirname(target))
+            shutil.copy(SYSTEMD_BOOT, target)
         write(os.path.join(tree, "usr/lib/release"), "v1\n")
         write(os.path.join(tree, "etc/hostname"), "matrix\n")
         write(os.path.join(tree, "usr/lib/hostapp/health.toml"), "timeout-seconds = 10\nstability-seconds = 0\n")

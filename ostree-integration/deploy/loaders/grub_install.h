@@ -33,7 +33,12 @@ struct GrubBios {
 // GRUB cannot be given; kNotFound, with the package, when grub-mkimage or its modules are not installed; kIo.
 Result<GrubBios> MakeGrubBios(const GrubPlace& place, uint64_t sector, OpContext& ctx);
 
-// For a 64-bit PC with UEFI: \EFI\BOOT\BOOTX64.EFI of the EFI system partition. It is not signed. Errors as above.
+// On the EFI system partition: what firmware starts that was told nothing, and what a boot option of ours names after
+// an update.
+inline constexpr const char* kGrubEfiFallBackPath = "EFI/BOOT/BOOTX64.EFI";
+inline constexpr const char* kGrubEfiPath = "EFI/hostapp/grubx64.efi";
+
+// For a 64-bit PC with UEFI. It is not signed. Errors as above.
 Result<std::string> MakeGrubEfi(const GrubPlace& place, OpContext& ctx);
 
 }  // namespace hostapp

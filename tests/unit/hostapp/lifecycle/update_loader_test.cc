@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/lifecycle/update_loader.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/update_grub.h"
 #include "ostree-integration/deploy/loaders/systemd_boot_install.h"
 #include "ostree-integration/deploy/open_loader.h"
 #include "tests/support/test_image.h"
@@ -27,7 +30,7 @@ struct UpdateLoaderTest : ::testing::Test {
   Result<LoaderUpdate> Update(std::string efivars = {}) {
     SysrootPaths with = sysroot.paths();
     with.efivars = std::move(efivars);
-    return UpdateLoader(OpenDevice(with, sysroot.ctx()).value(), sysroot.ctx(), programs.path());
+    return UpdateLoader(OpenDevice(with, sysroot.ctx()).value(), sysroot.ctx(), {.systemd_boot = programs.path()});
   }
 
   testing::TestSysrootWithStore sysroot;
@@ -59,8 +62,8 @@ TEST_F(UpdateLoaderTest, RefusesWithoutAFallBack) {
 }
 
 TEST_F(UpdateLoaderTest, RefusesEveryOtherLoaderByName) {
-  const std::vector<std::pair<LoaderKind, const char*>> others = {
-      {LoaderKind::kGrub, "GRUB"}, {LoaderKind::kUboot, "U-Boot"}, {LoaderKind::kNone, "no boot loader"}};
+  const std::vector<std::pair<LoaderKind, const char*>> others = {{LoaderKind::kUboot, "U-Boot"},
+                                                                  {LoaderKind::kNone, "no boot loader"}};
   for (const auto& [kind, words] : others) {
     Has(kind);
     const Result<LoaderUpdate> update = Update();
@@ -69,6 +72,40 @@ TEST_F(UpdateLoaderTest, RefusesEveryOtherLoaderByName) {
     EXPECT_THAT(update.error().message(), HasSubstr(words));
   }
   EXPECT_EQ(testing::ReadText(OnBoot(paths.path)), "MZ old");
+}
+
+TEST_F(UpdateLoaderTest, RefusesGrubForBios) {
+  Has(LoaderKind::kGrub);
+  const testing::TempDir nothing_mounted;
+  for (const std::string& efivars : {std::string(), nothing_mounted.path()}) {
+    const Result<LoaderUpdate> update = Update(efivars);
+    EXPECT_EQ(update.error().code(), Errc::kInvalid);
+    EXPECT_THAT(update.error().message(), HasSubstr("core image for BIOS"));
+  }
+}
+
+TEST_F(UpdateLoaderTest, RefusesGrubWhosePartitionsNobodyNames) {
+  Has(LoaderKind::kGrub);
+  const testing::TempDir efivars;
+  testing::WriteText(StrCat(efivars.path(), "/Timeout-8be4df61-93ca-11d2-aa0d-00e098032b8c"), std::string(6, '\0'));
+  const Result<LoaderUpdate> update = Update(efivars.path());
+  EXPECT_EQ(update.error().code(), Errc::kInvalid);
+  EXPECT_THAT(update.error().message(), HasSubstr("loader.json does not name"));
+}
+
+TEST_F(UpdateLoaderTest, PutsGrubBesideTheOneThatTheDiskWasMadeWith) {
+  const testing::TempDir esp;
+  const UniqueFd top = OpenDir(AT_FDCWD, esp.path(), sysroot.ctx().sys).value();
+  const GrubPlace place{.uuid = "1A2B-3C4D", .top = ""};
+  EXPECT_EQ(ReplaceGrub(top.get(), place, sysroot.ctx()).error().code(), Errc::kCorrupt);
+  const std::string fall_back = StrCat(esp.path(), "/", kGrubEfiFallBackPath);
+  testing::WriteText(fall_back, "MZ first");
+  const Result<LoaderUpdate> update = ReplaceGrub(top.get(), place, sysroot.ctx());
+  ASSERT_TRUE(update.ok()) << update.error().message();
+  EXPECT_TRUE(update->changed);
+  EXPECT_EQ(HashOf(AsBytes(testing::ReadText(StrCat(esp.path(), "/", kGrubEfiPath)))), update->program);
+  EXPECT_EQ(testing::ReadText(fall_back), "MZ first");
+  EXPECT_FALSE(ReplaceGrub(top.get(), place, sysroot.ctx())->changed);
 }
 
 TEST_F(UpdateLoaderTest, RefusesUnderSecureBoot) {
