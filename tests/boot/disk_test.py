@@ -86,6 +86,26 @@ class DiskDevice(Device):
         self.disk_of(self.pack(1), "--loader", loader, *ARGUMENTS)
 
 
+# The loader's program on the EFI system partition is made anew, and lost.
+UPDATE = r"""
+for module in %s; do /bin/busybox insmod /usr/lib/modules/%s/$module.ko; done
+/bin/busybox mount -t efivarfs efivarfs /sys/firmware/efi/efivars
+hostapp --quiet reconcile 2>&1 | sed 's/^/user-space: reconcile: /'
+start=$(cat /var/lib/starts 2>/dev/null || echo 1)
+echo $((start + 1)) > /var/lib/starts
+say "update $start $(hostapp --quiet --json loader update 2>&1 | tr -d '\n ')"
+if [ $start = 2 ]; then
+  /bin/busybox mkdir -p /tmp/esp
+  /bin/busybox mount -t vfat /dev/vda2 /tmp/esp
+  dd if=/dev/zero of=/tmp/esp/EFI/hostapp/grubx64.efi bs=64k count=1 conv=notrunc 2>/dev/null
+  /bin/busybox umount /tmp/esp
+fi
+if [ $start != 3 ]; then
+  sync
+  reboot -f
+fi
+"""
+
 # In an installer: nothing is on the other disks.
 INSTALL = r"""
 for module in %s; do /bin/busybox insmod /usr/lib/modules/%s/$module.ko; done
@@ -145,6 +165,24 @@ def disk_with_uboot_tries_a_release_and_goes_back(device):
     device.make("uboot")
     device.boot("", firmware="uboot", seconds=600)
     expect_tried_and_gone_back(device)
+
+
+@test
+def disk_with_grub_gets_another_grub_and_falls_back_to_the_first(device):
+    """Firmware that was told nothing, then an option for the new program, then that program damaged."""
+    device.needs(OVMF_CODE, VARIABLES)
+    device.with_variables()
+    device.deployment(1, script=UPDATE % (" ".join(map(os.path.basename, MODULES)), device.tools.version))
+    device.add_hostapp(1)
+    device.add_program("/usr/bin/grub-mkimage")
+    shutil.copytree("/usr/lib/grub/x86_64-efi", device.path("deployments/1/root/usr/lib/grub/x86_64-efi"))
+    device.disk_of(device.pack(1), "--loader", "grub", *ARGUMENTS)
+    device.boot("", firmware="uefi", seconds=600)
+    device.expect('BdsDxe: starting Boot0001 "UEFI ', "user-space: update 1 {", '"changed":true',
+                  'BdsDxe: starting Boot0003 "hostapp" from HD(2,GPT', "user-space: update 2 {", '"changed":false',
+                  'BdsDxe: failed to load Boot0003 "hostapp"', 'BdsDxe: starting Boot0001 "UEFI ',
+                  "user-space: update 3 {", '"changed":true')
+    device.expect_not("user-space: reconcile: ")
 
 
 @test
