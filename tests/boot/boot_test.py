@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 
-from device import LABEL, PART_UUID, REPORT_PLACES, UUID, Skipped, asked, main, run, write
+from device import LABEL, PART_UUID, REPORT_PLACES, UUID, Skipped, Tools, asked, main, run, write
 
 TESTS = {}
 
@@ -423,10 +423,7 @@ def factory_reset_waits_while_a_trial_boots(device):
     assert device.file("/hostapp/var/lib/database") == b"used\n"
 
 
-@test
-def watchdog_resets_a_trial_that_hangs(device):
-    """User space that hangs and feeds nothing: the machine is reset, which has cost a try; without tries the default."""
-    initramfs = device.tools.initramfs("softdog", "--module", "softdog")
+def expect_reset_by_watchdog(device, initramfs):
     device.deployment(1)
     device.deployment(2, good=False, init="#!/bin/sh\necho 'user-space: v2 hangs' > /dev/console\nwhile :; do sleep 60; done\n")
     device.ledger("default=1", "trial=2", "tries=2")
@@ -436,6 +433,20 @@ def watchdog_resets_a_trial_that_hangs(device):
     device.expect("the watchdog resets this machine unless it is fed within 4 seconds", "tries left 1",
                   "user-space: v2 hangs", "tries left 0", "user-space: v2 hangs", "user-space: up v1")
     device.expect_ledger(default=1)
+
+
+@test
+def watchdog_resets_a_trial_that_hangs(device):
+    """User space that hangs and feeds nothing: the machine is reset, which has cost a try; without tries the default."""
+    expect_reset_by_watchdog(device, device.tools.initramfs("softdog", "--module", "softdog"))
+
+
+@test
+def watchdog_of_the_machine_resets_a_trial_that_hangs(device):
+    """The same with one outside of Linux, whose driver kernels for virtual machines lack."""
+    device.tools = Tools(device.tools.build, device.tools.kernel + "-generic", device.tools.work)
+    device.devices = ["i6300esb"]
+    expect_reset_by_watchdog(device, device.tools.initramfs("tiny-generic"))
 
 
 @test

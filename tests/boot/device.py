@@ -109,6 +109,7 @@ class Device:
         self.offset = 0
         self.variables = None  # of UEFI firmware that keeps them
         self.mount_options = ""  # of a disk that is read by mounting it
+        self.devices = []  # of the machine, besides
         self.bytes = 48 << 20
         self.console = ""
         os.makedirs(os.path.join(self.root, "hostapp/tmp"))
@@ -271,6 +272,8 @@ class Device:
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-drive",
                    "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else "")]
+        for name in self.devices:
+            command += ["-device", name]
         for disk in more_disks:
             command += ["-drive", "file=%s,if=virtio,format=raw" % disk]
         if firmware is None:
