@@ -11,6 +11,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/boot_file.h"
 #include "ostree-integration/deploy/loaders/crc32.h"
 #include "ostree-integration/deploy/loaders/uboot_env.h"
 
@@ -18,6 +19,7 @@ namespace hostapp {
 namespace {
 
 constexpr const char* kDir = "hostapp/uboot";
+constexpr const char* kEntries = "entries";
 constexpr const char* kEntriesDir = "hostapp/uboot/entries";
 constexpr const char* kProvenName = "proven";
 constexpr std::array kStateNames = {"state-0", "state-1"};  // as they are read; written the other way round
@@ -26,30 +28,13 @@ constexpr uint64_t kMaxFileBytes = uint64_t{64} << 10;
 
 std::string EntryName(uint64_t serial) { return StrCat(serial, kSuffix); }
 
-UniqueFd OpenPastCache(int dir, const std::string& path) {
-  UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (fd.valid()) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-  return fd;
-}
-
-// As the disk has it: what is cached was written by us a moment ago. Empty when it cannot be read.
-std::string ReadPastCache(int dir, const std::string& path) {
-  const UniqueFd dropped = OpenPastCache(dir, path);
-  const auto bytes = ReadFile(dir, path, kMaxFileBytes);
+// Empty when it cannot be read.
+std::string ReadOurs(int boot, std::string_view name) {
+  const auto bytes = ReadPastCache(boot, StrCat(kDir, "/", name), kMaxFileBytes);
   return bytes.ok() ? *bytes : std::string();
 }
 
-std::string ReadOurs(int boot, std::string_view name) { return ReadPastCache(boot, StrCat(kDir, "/", name)); }
-
-// On FAT a rename, its folder synced, leaves an empty file after a power cut, unless the file itself is synced under
-// its new name; then the rest of the file system.
-Status AddFile(int dir, const std::string& name, const std::string& block, OpContext& ctx) {
-  TRY(ReplaceFile(dir, name, AsBytes(block), 0644, ctx.sys));
-  const UniqueFd file(ctx.sys.OpenAt(dir, name.c_str(), O_RDONLY | O_NOFOLLOW, 0));
-  if (!file.valid()) return SysError(-file.get(), StrCat("opening ", name));
-  TRY(SyncFile(file.get(), ctx.sys));
-  return CheckpointFilesystem(dir, ctx.sys);
-}
+std::string ReadEntry(int boot, const std::string& name) { return ReadOurs(boot, StrCat(kEntries, "/", name)); }
 
 // One that is missing, or of another size, is made again, under a new name first.
 Status WriteBlock(int boot, const char* name, const std::string& block, OpContext& ctx) {
@@ -60,8 +45,7 @@ Status WriteBlock(int boot, const char* name, const std::string& block, OpContex
     if (!file.valid()) return SysError(-file.get(), StrCat("opening ", name));
     return OverwriteInPlace(file.get(), 0, AsBytes(block), ctx.sys).While("writing U-Boot's ", name);
   }
-  ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, kDir, 0755, ctx.sys));
-  return AddFile(dir.get(), name, block, ctx).While("making U-Boot's ", name);
+  return PutBootFile(boot, kDir, name, block, ctx).While("making U-Boot's ", name);
 }
 
 Status WriteState(int boot, const UbootState& state, OpContext& ctx) {
@@ -91,8 +75,9 @@ Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
 // The CRC-32 of a file of a boot set, and that it has the SHA-256 that the set's SHA256SUMS say: a damaged file's
 // CRC-32 would make the damage right.
 Result<UbootFile> Measure(int set, const char* name, std::string_view sums) {
-  const UniqueFd fd = OpenPastCache(set, name);
+  const UniqueFd fd(::openat(set, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return SysError(errno, StrCat("opening ", name));
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);  // as the disk has it
   UbootFile file;
   Hasher hasher;
   std::vector<char> buffer(size_t{1} << 16);
@@ -131,7 +116,7 @@ Result<UbootEntry> MeasureEntry(int boot, const BootEntry& entry, OpContext& ctx
 
 // What `entry` needs is there, but for the CRC-32s, which are what they were when it was staged.
 bool IsStaged(int boot, const BootEntry& entry) {
-  const auto staged = ParseUbootEntry(ReadPastCache(boot, StrCat(kEntriesDir, "/", EntryName(entry.serial))));
+  const auto staged = ParseUbootEntry(ReadEntry(boot, EntryName(entry.serial)));
   return staged && staged->serial == entry.serial && staged->boot_set == entry.boot_set.Hex() &&
          staged->arguments == Join(EntryArguments(entry), " ");
 }
@@ -158,8 +143,7 @@ Status UbootLoader::Stage(const BootEntry& entry, OpContext& ctx) {
   if (!IsStaged(boot_, entry)) {
     ASSIGN_OR_RETURN(const UbootEntry measured,
                      MeasureEntry(boot_, entry, ctx).While("reading the boot set of deployment ", entry.serial));
-    ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot_, kEntriesDir, 0755, ctx.sys));
-    TRY(AddFile(dir.get(), EntryName(entry.serial), EncodeUbootEntry(measured), ctx)
+    TRY(PutBootFile(boot_, kEntriesDir, EntryName(entry.serial), EncodeUbootEntry(measured), ctx)
             .While("writing U-Boot's entry for deployment ", entry.serial));
   } else {
     ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot_, kEntriesDir, ctx.sys));
@@ -189,7 +173,7 @@ Result<LoaderState> UbootLoader::Read() const {
   const std::vector<uint64_t> proven = ParseUbootProven(ReadOurs(boot_, kProvenName));
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(boot_, kEntriesDir));
   for (const std::string& name : names) {
-    const auto entry = ParseUbootEntry(ReadPastCache(boot_, StrCat(kEntriesDir, "/", name)));
+    const auto entry = ParseUbootEntry(ReadEntry(boot_, name));
     if (!entry || name != EntryName(entry->serial)) continue;
     state.entries.push_back(entry->serial);
     if (Has(proven, entry->serial)) state.proven.push_back(entry->serial);
