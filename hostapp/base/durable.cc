@@ -7,12 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <thread>
 
 namespace hostapp {
 namespace {
+
+constexpr int kFreezeTries = 400;
+constexpr std::chrono::milliseconds kFreezePause{25};
 
 Status Check(int result, std::string_view verb, std::string_view name) {
   if (result >= 0) return Ok();
@@ -184,7 +189,12 @@ Status SyncFilesystem(int fd, Syscalls& sys) {
 
 Status CheckpointFilesystem(int fd, Syscalls& sys) {
   TRY(SyncFilesystem(fd, sys));
-  const int done = sys.FreezeAndThaw(fd);
+  int done = sys.FreezeAndThaw(fd);
+  // Somebody else has it frozen: a snapshot is being made, or another process does what we do.
+  for (int tries = 1; done == -EBUSY && tries < kFreezeTries; tries++) {
+    std::this_thread::sleep_for(kFreezePause);
+    done = sys.FreezeAndThaw(fd);
+  }
   if (done >= 0 || done == -EOPNOTSUPP || done == -ENOTTY || done == -EPERM || done == -ENOSYS) return Ok();
   return SysError(-done, "freezing a file system, so that boot loaders see what was written to it");
 }

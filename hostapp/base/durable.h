@@ -53,7 +53,7 @@ Status SyncFilesystem(int fd, Syscalls& sys);
 
 // SyncFilesystem(), and then also for who reads the disk without replaying its journal, as boot loaders do: the file
 // system is frozen and thawed, which writes everything to its place. Where that does not exist (FAT has no journal) or
-// is not allowed to this process, the sync is all there is.
+// is not allowed to this process, the sync is all there is. Waits up to ten seconds while somebody else has it frozen.
 Status CheckpointFilesystem(int fd, Syscalls& sys);
 
 // Renames; replaces what has the new name. Durable after SyncDir() of both folders.

@@ -197,6 +197,18 @@ TEST(RemoveTree, ReportsEveryFailureAndFinishesWhenRunAgain) {
   EXPECT_GE(calls, 4);
 }
 
+TEST(CheckpointFilesystem, WaitsWhileSomebodyElseHasItFrozen) {
+  class FrozenByAnother : public FaultySyscalls {
+   public:
+    int FreezeAndThaw(int) override { return ++calls < 4 ? -EBUSY : 0; }
+    int calls = 0;
+  };
+  const TempDir dir;
+  FrozenByAnother sys;
+  EXPECT_TRUE(CheckpointFilesystem(dir.fd(), sys).ok());
+  EXPECT_EQ(sys.calls, 4);
+}
+
 TEST(FreeSpaceOn, TellsBytesAndInodes) {
   const TempDir dir;
   EXPECT_GT(FreeSpaceOn(dir.fd(), RealSyscalls()).value().bytes, 0U);
