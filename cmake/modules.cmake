@@ -29,9 +29,11 @@ endfunction()
 
 # Declares the module that lives in the current folder as a static library of all its *.cc files.
 #   hostapp_module(USES hostapp/base hostapp/oci LINKS PkgConfig::CURL)
+# HOT: what every byte or every file of an image goes through; in a release it is compiled with -O2. The rest runs once a verb, and
+# -O1 compiles it in two thirds of the time.
 # Stops the configure step where the table above has no such arrow, or the arrow does not point down.
 function(hostapp_module)
-  cmake_parse_arguments(ARG "" "" "USES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "HOT" "" "USES;LINKS" ${ARGN})
   file(RELATIVE_PATH module "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
   hostapp_check_arrows("${module}" "${ARG_USES}")
   hostapp_target_name("${module}" target)
@@ -42,6 +44,9 @@ function(hostapp_module)
   endif()
   add_library(${target} STATIC ${sources})
   target_link_libraries(${target} PUBLIC hostapp_flags hostapp_hardening)
+  if(ARG_HOT AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${target} PRIVATE -O2)
+  endif()
   foreach(used IN LISTS ARG_USES)
     hostapp_target_name("${used}" used_target)
     target_link_libraries(${target} PUBLIC ${used_target})

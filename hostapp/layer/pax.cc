@@ -12,7 +12,7 @@ constexpr size_t kMaxXattrName = 255;
 constexpr std::string_view kSchilyXattr = "SCHILY.xattr.";
 constexpr std::string_view kLibarchiveXattr = "LIBARCHIVE.xattr.";
 
-Error Wrong(std::string_view rule) { return Error(Errc::kCorrupt, StrCat("extended header: ", rule)); }
+Error WrongRecord(std::string_view rule) { return Error(Errc::kCorrupt, StrCat("extended header: ", rule)); }
 
 struct Record {
   std::string_view key, value;
@@ -22,28 +22,28 @@ struct Record {
 Result<Record> TakeRecord(std::string_view& text) {
   const size_t space = text.find(' ');
   // Nowhere (npos) is beyond the eighth character too.
-  if (space > 8 || text[0] == '0') return Wrong("a record without a length");
+  if (space > 8 || text[0] == '0') return WrongRecord("a record without a length");
   const std::optional<uint64_t> length = ParseUint64(text.substr(0, space));
-  if (!length || *length <= space + 2 || *length > text.size()) return Wrong("a record of impossible length");
+  if (!length || *length <= space + 2 || *length > text.size()) return WrongRecord("a record of impossible length");
   const std::string_view record = text.substr(space + 1, *length - space - 1);
   const size_t equals = record.find('=');
-  if (record.back() != '\n') return Wrong("a record that does not end in a newline");
-  if (equals == 0 || equals == std::string_view::npos) return Wrong("a record without a key");
+  if (record.back() != '\n') return WrongRecord("a record that does not end in a newline");
+  if (equals == 0 || equals == std::string_view::npos) return WrongRecord("a record without a key");
   text.remove_prefix(*length);
   const Record out{record.substr(0, equals), record.substr(equals + 1, record.size() - equals - 2)};
-  if (out.key.find('\0') != std::string_view::npos) return Wrong("a zero byte in a key");
+  if (out.key.find('\0') != std::string_view::npos) return WrongRecord("a zero byte in a key");
   return out;
 }
 
 Result<std::string> ParsePath(const Record& record) {
-  if (record.value.empty()) return Wrong(StrCat(record.key, " is empty"));
-  if (record.value.find('\0') != std::string_view::npos) return Wrong(StrCat("a zero byte in ", record.key));
+  if (record.value.empty()) return WrongRecord(StrCat(record.key, " is empty"));
+  if (record.value.find('\0') != std::string_view::npos) return WrongRecord(StrCat("a zero byte in ", record.key));
   return std::string(record.value);
 }
 
 Result<uint64_t> ParseWhole(const Record& record) {
   const std::optional<uint64_t> value = ParseUint64(record.value);
-  if (!value) return Wrong(StrCat(record.key, " \"", Escape(record.value.substr(0, 40)), "\" is no whole number"));
+  if (!value) return WrongRecord(StrCat(record.key, " \"", Escape(record.value.substr(0, 40)), "\" is no whole number"));
   return *value;
 }
 
@@ -58,7 +58,7 @@ Result<PaxTime> ParseTime(const Record& record) {
   const std::string_view whole = text.substr(0, point);
   std::string fraction(point == std::string_view::npos ? "" : text.substr(point + 1));
   if (whole.empty() || !AreDigits(whole) || !AreDigits(fraction)) {
-    return Wrong(StrCat(record.key, " \"", Escape(record.value.substr(0, 40)), "\" is no time"));
+    return WrongRecord(StrCat(record.key, " \"", Escape(record.value.substr(0, 40)), "\" is no time"));
   }
   if (negative) return PaxTime{};
   fraction.resize(9, '0');
@@ -104,12 +104,12 @@ class Parser {
   Result<PaxHeader> Run(std::string_view text) {
     while (!text.empty()) {
       ASSIGN_OR_RETURN(const Record record, TakeRecord(text));
-      if (!seen_.emplace(record.key).second) return Wrong(StrCat("the key ", Escape(record.key), " twice"));
+      if (!seen_.emplace(record.key).second) return WrongRecord(StrCat("the key ", Escape(record.key), " twice"));
       TRY(Take(record));
     }
     // libarchive writes each attribute in both forms; the one in plain bytes counts.
     for (auto& [name, value] : encoded_) out_.xattrs.try_emplace(name, std::move(value));
-    if (out_.xattrs.size() > max_xattrs_) return Wrong(StrCat("more than ", max_xattrs_, " extended attributes"));
+    if (out_.xattrs.size() > max_xattrs_) return WrongRecord(StrCat("more than ", max_xattrs_, " extended attributes"));
     return std::move(out_);
   }
 
@@ -118,7 +118,7 @@ class Parser {
     const std::string_view key = record.key;
     if (key.starts_with(kSchilyXattr)) return TakeXattr(key.substr(kSchilyXattr.size()), record.value, out_.xattrs);
     if (key.starts_with(kLibarchiveXattr)) return TakeEncodedXattr(key.substr(kLibarchiveXattr.size()), record.value);
-    if (key.starts_with("GNU.sparse.") || key == "SCHILY.realsize") return Wrong("a sparse file, which OCI forbids");
+    if (key.starts_with("GNU.sparse.") || key == "SCHILY.realsize") return WrongRecord("a sparse file, which OCI forbids");
     if (key == "path") return Assign(out_.path, ParsePath(record));
     if (key == "linkpath") return Assign(out_.link_path, ParsePath(record));
     if (key == "size") return Assign(out_.size, ParseWhole(record));
@@ -144,27 +144,27 @@ class Parser {
 
   static Status CheckCharset(std::string_view value) {
     if (value == "BINARY" || value == "ISO-IR 10646 2000 UTF-8") return Ok();
-    return Wrong(StrCat("character set \"", Escape(value.substr(0, 40)), "\""));
+    return WrongRecord(StrCat("character set \"", Escape(value.substr(0, 40)), "\""));
   }
 
   Status TakeXattr(std::string_view name, std::string_view value,
                    std::map<std::string, std::string, std::less<>>& into) const {
     if (name.empty() || name.size() > kMaxXattrName || name.find('\0') != std::string_view::npos) {
-      return Wrong("an extended attribute's name is empty, longer than 255 bytes or has a zero byte");
+      return WrongRecord("an extended attribute's name is empty, longer than 255 bytes or has a zero byte");
     }
     if (value.size() > max_xattr_value_) {
-      return Wrong(StrCat("the extended attribute ", Escape(name), " has ", value.size(), " bytes, more than the ",
+      return WrongRecord(StrCat("the extended attribute ", Escape(name), " has ", value.size(), " bytes, more than the ",
                           max_xattr_value_, " allowed"));
     }
-    if (into.size() == max_xattrs_) return Wrong(StrCat("more than ", max_xattrs_, " extended attributes"));
-    if (!into.emplace(name, value).second) return Wrong(StrCat("the extended attribute ", Escape(name), " twice"));
+    if (into.size() == max_xattrs_) return WrongRecord(StrCat("more than ", max_xattrs_, " extended attributes"));
+    if (!into.emplace(name, value).second) return WrongRecord(StrCat("the extended attribute ", Escape(name), " twice"));
     return Ok();
   }
 
   Status TakeEncodedXattr(std::string_view encoded_name, std::string_view encoded_value) {
     const auto name = UrlDecode(encoded_name);
     const auto value = UnpaddedBase64Decode(encoded_value);
-    if (!name || !value) return Wrong("an encoded extended attribute that does not decode");
+    if (!name || !value) return WrongRecord("an encoded extended attribute that does not decode");
     return TakeXattr(*name, *value, encoded_);
   }
 
@@ -183,7 +183,7 @@ Result<PaxHeader> ParsePaxHeader(std::string_view text, size_t max_xattrs, size_
 Status CheckGlobalPaxHeader(std::string_view text) {
   while (!text.empty()) {
     ASSIGN_OR_RETURN(const Record record, TakeRecord(text));
-    if (record.key != "comment") return Wrong(StrCat("a global header that sets ", Escape(record.key.substr(0, 100))));
+    if (record.key != "comment") return WrongRecord(StrCat("a global header that sets ", Escape(record.key.substr(0, 100))));
   }
   return Ok();
 }

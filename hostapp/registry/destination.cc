@@ -11,8 +11,6 @@
 namespace hostapp {
 namespace {
 
-constexpr uint64_t kMaxSmallBody = uint64_t{64} << 10;
-
 // What the registry is told that a document is. A header: only the four known names get there.
 Result<std::string> ContentTypeOf(const Document& document) {
   constexpr std::string_view kKnown[] = {media_type::kOciIndex, media_type::kOciManifest, media_type::kDockerList,
@@ -81,7 +79,7 @@ class RegistryDestination : public ImageDestination {
     call.scopes = session_->Scopes("pull,push");
     call.headers.emplace_back("Content-Type", content_type);
     call.text = document.bytes;
-    const Answer answer = session_->SendSmall(call, kMaxSmallBody, ctx).answer;
+    const Answer answer = session_->SendSmall(call, Session::kMaxSmallBody, ctx).answer;
     if (!answer.accepted()) return answer.ToError();
     const std::optional<std::string> stored = answer.head.headers.Find("docker-content-digest");
     if (stored && stored->starts_with("sha256:") && *stored != document.digest().ToString()) {

@@ -70,6 +70,8 @@ class Session {
     std::string body;
   };
   SmallAnswer SendSmall(const Call& call, uint64_t max_body, OpContext& ctx);
+  // For answers whose body nobody reads.
+  static constexpr uint64_t kMaxSmallBody = uint64_t{64} << 10;
 
  private:
   Session(Endpoint endpoint, Url base, RegistryOptions options, std::optional<Credentials> credentials);

@@ -11,8 +11,6 @@
 namespace hostapp {
 namespace {
 
-constexpr uint64_t kMaxSmallBody = uint64_t{64} << 10;
-
 class IgnoreBody : public HttpReceiver {
  public:
   Status Begin(const HttpHead& /*head*/) override { return Ok(); }
@@ -186,7 +184,7 @@ Result<std::optional<UploadSession>> MountBlob(Session& session, const Descripto
                        StrCat("mount=", PercentEncode(blob.digest.ToString()), "&from=", PercentEncode(from)));
   call.scopes = session.Scopes("pull,push");
   call.scopes.push_back(StrCat("repository:", from, ":pull"));
-  const Answer answer = session.SendSmall(call, kMaxSmallBody, ctx).answer;
+  const Answer answer = session.SendSmall(call, Session::kMaxSmallBody, ctx).answer;
   if (answer.status() == 201) return std::optional<UploadSession>();
   if (answer.status() != 202) return answer.ToError();
   ASSIGN_OR_RETURN(UploadSession upload, SessionOf(session, answer));

@@ -7,19 +7,17 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include <array>
 #include <cerrno>
 #include <climits>
 
 #include "hostapp/base/durable.h"
+#include "ostree-integration/store/object_stage.h"
 #include "ostree-integration/store/store_impl.h"
 #include "ostree-integration/store/tree_reader.h"
 
 namespace hostapp {
 namespace {
 
-// As libostree's: a checkout says nothing about when it was made.
-constexpr std::array<timespec, 2> kNoTime{};
 constexpr size_t kChunk = size_t{256} << 10;
 
 Status Check(int result, std::string_view doing, std::string_view name) {

@@ -20,9 +20,6 @@ Status Check(int result, std::string_view doing) {
   return SysError(-result, doing);
 }
 
-// libostree gives every object the time 0, so that a checkout says nothing about when it was made.
-constexpr std::array<timespec, 2> kNoTime{};
-
 }  // namespace
 
 Result<ObjectStage> ObjectStage::Begin(const ImageStore& store, const std::string& name, uint64_t max_bytes,

@@ -6,6 +6,9 @@
 // want the checksum before the content, so that every large file had to be written twice, or hash it again with GLib.
 #pragma once
 
+#include <time.h>
+
+#include <array>
 #include <cstdint>
 #include <string>
 #include <unordered_set>
@@ -18,6 +21,9 @@
 #include "ostree-integration/store/store_impl.h"
 
 namespace hostapp {
+
+// libostree gives every object the time 0, so that a checkout says nothing about when it was made.
+constexpr std::array<timespec, 2> kNoTime{};
 
 struct StageCounts {
   uint64_t written_objects = 0;
