@@ -258,10 +258,14 @@ class GzipSink : public CompressingSink {
 
 class ZstdSink : public CompressingSink {
  public:
-  ZstdSink(int level, ByteSink& output) : output_(output), buffer_(kCodecChunk), stream_(::ZSTD_createCCtx()) {
+  ZstdSink(int level, int workers, ByteSink& output)
+      : output_(output), buffer_(kCodecChunk), stream_(::ZSTD_createCCtx()) {
     CHECK(stream_ != nullptr);
-    CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, ZSTD_c_compressionLevel, level)) == 0);
-    CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, ZSTD_c_checksumFlag, 1)) == 0);
+    Set(ZSTD_c_compressionLevel, level);
+    Set(ZSTD_c_checksumFlag, 1);
+    if (workers == 0) return;
+    Set(ZSTD_c_nbWorkers, workers);
+    Set(ZSTD_c_jobSize, kWorkersJob);
   }
   ~ZstdSink() override { ::ZSTD_freeCCtx(stream_); }
 
@@ -269,6 +273,14 @@ class ZstdSink : public CompressingSink {
   Status Finish() override { return Run({}, ZSTD_e_end); }
 
  private:
+  // What each worker compresses at a time, in bytes: a part of the format, as it were, since other sizes give other
+  // output.
+  static constexpr int kWorkersJob = 4 << 20;
+
+  void Set(ZSTD_cParameter parameter, int value) {
+    CHECK(::ZSTD_isError(::ZSTD_CCtx_setParameter(stream_, parameter, value)) == 0);
+  }
+
   Status Run(ByteSpan bytes, ZSTD_EndDirective directive) {
     ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
     for (;;) {
@@ -314,7 +326,7 @@ Result<std::unique_ptr<ByteSource>> Decompress(Compression compression, ByteSour
   return std::unique_ptr<ByteSource>(std::move(out));
 }
 
-Result<std::unique_ptr<CompressingSink>> Compress(Compression compression, int level, ByteSink& output) {
+Result<std::unique_ptr<CompressingSink>> Compress(Compression compression, int level, ByteSink& output, int workers) {
   const auto check = [&](int most) -> Status {
     if (level >= 1 && level <= most) return Ok();
     return Error(Errc::kInvalid, StrCat(NameOf(compression), " level ", level, ": must be 1..", most));
@@ -327,7 +339,7 @@ Result<std::unique_ptr<CompressingSink>> Compress(Compression compression, int l
       return std::unique_ptr<CompressingSink>(new GzipSink(level, output));
     case Compression::kZstd:
       TRY(check(::ZSTD_maxCLevel()));
-      return std::unique_ptr<CompressingSink>(new ZstdSink(level, output));
+      return std::unique_ptr<CompressingSink>(new ZstdSink(level, workers, output));
   }
   return std::unique_ptr<CompressingSink>(new PlainSink(output));
 }

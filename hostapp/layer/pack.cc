@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/durable.h"
@@ -26,6 +27,10 @@ using Type = TarEntry::Type;
 
 constexpr int kDefaultLevel = 6;
 constexpr size_t kPackChunk = size_t{256} << 10;
+
+// As many as there are processors; more than four need more memory than they save time, for this reads and hashes in
+// one thread.
+int Workers() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4); }
 
 // Passes bytes on, and knows their hash and number.
 class CountingSink : public ByteSink {
@@ -153,7 +158,7 @@ class Packer {
     FileSink to_file(file.get(), ctx_.sys);
     CountingSink compressed(to_file);
     const int level = options_.level == 0 ? kDefaultLevel : options_.level;
-    ASSIGN_OR_RETURN(const auto compressor, Compress(options_.compression, level, compressed));
+    ASSIGN_OR_RETURN(const auto compressor, Compress(options_.compression, level, compressed, Workers()));
     CountingSink plain(*compressor);
     TRY(WriteTar(layer, plain));
     TRY(compressor->Finish());

@@ -43,7 +43,8 @@ Result<std::string> ParsePath(const Record& record) {
 
 Result<uint64_t> ParseWhole(const Record& record) {
   const std::optional<uint64_t> value = ParseUint64(record.value);
-  if (!value) return WrongRecord(StrCat(record.key, " \"", Escape(record.value.substr(0, 40)), "\" is no whole number"));
+  if (!value)
+    return WrongRecord(StrCat(record.key, " \"", Escape(record.value.substr(0, 40)), "\" is no whole number"));
   return *value;
 }
 
@@ -118,7 +119,8 @@ class Parser {
     const std::string_view key = record.key;
     if (key.starts_with(kSchilyXattr)) return TakeXattr(key.substr(kSchilyXattr.size()), record.value, out_.xattrs);
     if (key.starts_with(kLibarchiveXattr)) return TakeEncodedXattr(key.substr(kLibarchiveXattr.size()), record.value);
-    if (key.starts_with("GNU.sparse.") || key == "SCHILY.realsize") return WrongRecord("a sparse file, which OCI forbids");
+    if (key.starts_with("GNU.sparse.") || key == "SCHILY.realsize")
+      return WrongRecord("a sparse file, which OCI forbids");
     if (key == "path") return Assign(out_.path, ParsePath(record));
     if (key == "linkpath") return Assign(out_.link_path, ParsePath(record));
     if (key == "size") return Assign(out_.size, ParseWhole(record));
@@ -153,11 +155,12 @@ class Parser {
       return WrongRecord("an extended attribute's name is empty, longer than 255 bytes or has a zero byte");
     }
     if (value.size() > max_xattr_value_) {
-      return WrongRecord(StrCat("the extended attribute ", Escape(name), " has ", value.size(), " bytes, more than the ",
-                          max_xattr_value_, " allowed"));
+      return WrongRecord(StrCat("the extended attribute ", Escape(name), " has ", value.size(),
+                                " bytes, more than the ", max_xattr_value_, " allowed"));
     }
     if (into.size() == max_xattrs_) return WrongRecord(StrCat("more than ", max_xattrs_, " extended attributes"));
-    if (!into.emplace(name, value).second) return WrongRecord(StrCat("the extended attribute ", Escape(name), " twice"));
+    if (!into.emplace(name, value).second)
+      return WrongRecord(StrCat("the extended attribute ", Escape(name), " twice"));
     return Ok();
   }
 
@@ -183,7 +186,8 @@ Result<PaxHeader> ParsePaxHeader(std::string_view text, size_t max_xattrs, size_
 Status CheckGlobalPaxHeader(std::string_view text) {
   while (!text.empty()) {
     ASSIGN_OR_RETURN(const Record record, TakeRecord(text));
-    if (record.key != "comment") return WrongRecord(StrCat("a global header that sets ", Escape(record.key.substr(0, 100))));
+    if (record.key != "comment")
+      return WrongRecord(StrCat("a global header that sets ", Escape(record.key.substr(0, 100))));
   }
   return Ok();
 }

@@ -33,7 +33,7 @@ base_key() {
     apt_sources
     echo "$image_packages" "$update_candidates" "$added_package" "${base_depends-$(package_depends)}"
     sed -n '/^make_base/,/^}/p' "$here/quickstart.d/releases.sh"
-    cat "$here/quickstart.d/base-hook"
+    cat "$here/quickstart.d/base-hook" "$here/quickstart.d/no-initramfs"
   } | recipe_hash
 }
 
@@ -62,7 +62,8 @@ expected_depends() {
 # base_has_all BASE: whether what the device package depends on is in it.
 base_has_all() { [ -z "$(comm -13 <(dpkg-query --admindir="$1/root/var/lib/dpkg" -W -f '${Package}\n' | sort -u) <(package_depends))" ]; }
 
-# make_base DIR: bootstraps DIR/root and puts the packages of the later releases into DIR/debs.
+# make_base DIR: bootstraps DIR/root and puts the packages of the later releases into DIR/debs. No initramfs: Debian would make it twice
+# (nine seconds each), and v1 makes the one that counts.
 make_base() {
   local dir=$1 extra
   rm -rf "$dir.new" && mkdir -p "$dir.new/debs"
@@ -76,6 +77,7 @@ make_base() {
     --include="$image_packages${extra:+,$extra}" --aptopt="$dir.new/apt.conf" \
     --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --essential-hook="'$here/quickstart.d/no-initramfs' add \"\$1\"" --customize-hook="'$here/quickstart.d/no-initramfs' remove \"\$1\"" \
     --customize-hook="'$here/quickstart.d/base-hook' \"\$1\" '$dir.new/debs' $added_package $update_candidates" \
     $suite "$dir.new/root" "$dir.new/sources.list" || return
   mv "$dir.new" "$dir"
@@ -148,7 +150,7 @@ move_dpkg_database() {
 # Names the release in os-release, where status and people look, and makes its tar.
 tar_release() {
   local version=$1 out=$2
-  in_root dpkg-query -W -f '${Package} ${Version}\n' >"${out%.tar}.packages"
+  in_root dpkg-query -W -f '${Package} ${Version}\n' >"${out%.tar*}.packages"
   sed -i '/^IMAGE_/d' "$root/usr/lib/os-release"
   printf 'IMAGE_ID=device\nIMAGE_VERSION=%s\n' "$version" >>"$root/usr/lib/os-release"
   rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/usr/lib/sysimage/dpkg/*-old "$root"/var/log/*.log "$root"/run/* "$root"/tmp/*
@@ -156,27 +158,32 @@ tar_release() {
   tar --sort=name --numeric-owner --xattrs --xattrs-include='*' --exclude='./dev/*' -C "$root" -cf "$out" .
 }
 
-# make_releases DIR BASE: DIR/v1.tar, v2.tar, v3.tar.
-make_releases() {
-  local dir=$1 base=$2 root=$1.new/root version
-  rm -rf "$dir.new" && mkdir -p "$dir.new"
+# make_first_release DIR BASE: DIR/v1.tar, and DIR/root for the later ones.
+make_first_release() {
+  local dir=$1 base=$2 root=$1/root version
+  rm -rf "$dir" && mkdir -p "$dir"
   cp -a --reflink=auto "$base/root" "$root"
-  for version in 1.0 2.0 3.0; do make_app $version "$dir.new/app-$version.deb"; done
+  for version in 1.0 2.0 3.0; do make_app $version "$dir/app-$version.deb"; done
   echo 'v1: our device package, application 1.0'
   configure_root
-  install_debs "$device_deb" "$dir.new/app-1.0.deb"
-  in_root update-initramfs -u
+  install_debs "$device_deb" "$dir/app-1.0.deb"
+  in_root update-initramfs -c -k "$(ls "$root/lib/modules")"
   move_kernel
   move_dpkg_database
-  tar_release 1 "$dir.new/v1.tar"
+  tar_release 1 "$dir/v1.tar"
+}
+
+# make_later_releases DIR BASE: v2.tar and v3.tar. With the last of them DIR is whole.
+make_later_releases() {
+  local dir=$1 base=$2 root=$1/root
   echo 'v2: application 2.0, updated packages'
-  install_debs "$base"/debs/*.deb "$dir.new/app-2.0.deb"
-  tar_release 2 "$dir.new/v2.tar"
+  install_debs "$base"/debs/*.deb "$dir/app-2.0.deb"
+  tar_release 2 "$dir/v2.tar"
   echo 'v3: application 3.0, broken'
-  install_debs "$dir.new/app-3.0.deb"
-  tar_release 3 "$dir.new/v3.tar"
-  rm -rf "$root" "$dir.new"/app-*.deb
-  mv "$dir.new" "$dir"
+  install_debs "$dir/app-3.0.deb"
+  tar_release 3 "$dir/v3.tar.new"
+  rm -rf "$root" "$dir"/app-*.deb
+  mv "$dir/v3.tar.new" "$dir/v3.tar"
 }
 
 # forget_old PREFIX KEEP: only the newest kind of each is kept in the cache.

@@ -168,6 +168,24 @@ TEST(Decompress, RefusesAWindowOverTheLimit) {  // row 53
   EXPECT_EQ(back.error().code(), Errc::kCorrupt);
 }
 
+TEST(Compress, GivesTheSameBytesWithAnyNumberOfWorkers) {
+  std::string text;  // five times what a worker takes
+  for (int i = 0; text.size() < size_t{20} << 20; ++i) text += StrCat("line ", i, ' ', i % 7919, '\n');
+  std::vector<std::string> outputs;
+  for (const auto& [workers, piece] :
+       std::vector<std::pair<int, size_t>>{{1, SIZE_MAX}, {2, 4096}, {3, 300001}, {2, SIZE_MAX}}) {
+    TextSink sink;
+    auto stream = Compress(Compression::kZstd, 3, sink, workers);
+    ASSERT_TRUE(stream.ok());
+    for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(std::min(piece, rest.size()))) {
+      ASSERT_TRUE((*stream)->Write(AsBytes(rest.substr(0, piece))).ok());
+    }
+    ASSERT_TRUE((*stream)->Finish().ok());
+    EXPECT_EQ(outputs.emplace_back(sink.text), outputs.front()) << workers << " workers, pieces of " << piece;
+  }
+  EXPECT_EQ(*Decompressed(Compression::kZstd, outputs.front()), text);
+}
+
 TEST(Compress, RefusesLevelsThatThereAreNot) {
   TextSink sink;
   for (const auto& [compression, level] : std::vector<std::pair<Compression, int>>{
