@@ -15,7 +15,6 @@
 namespace hostapp::initramfs {
 namespace {
 
-constexpr int kMaxDepth = 128;
 constexpr std::string_view kOverlayMarks = "trusted.overlay.";
 constexpr const char* kOpaque = "trusted.overlay.opaque";
 

@@ -10,8 +10,6 @@
 namespace hostapp::initramfs {
 namespace {
 
-constexpr int kMaxDepth = 128;  // of folders; deeper trees are refused rather than overflowing the stack
-
 // The layout of getdents64(2).
 struct KernelDirent {
   uint64_t inode;

@@ -30,6 +30,9 @@ class Fd {
   int fd_ = -1;
 };
 
+// Of folders in a tree; deeper ones are refused rather than overflowing the stack.
+constexpr int kMaxDepth = 128;
+
 // Opens without following a link in the last component; O_CLOEXEC is added. errno says why where the result is not
 // ok().
 Fd OpenAt(int dir, const char* path, int flags);

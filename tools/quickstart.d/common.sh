@@ -7,7 +7,7 @@
 steps=0
 step_pid=''     # the process group of the step that runs now
 step_log=''
-beside=()       # text, begin, process group and log of the one that runs beside the steps
+declare -A beside_text beside_begin beside_pid beside_log # of what runs beside the steps, by its name
 said_why=''     # an end without a reason is a bug of ours, and must look like one
 service_pids=() # what runs beside the story: registry, virtual machine
 
@@ -30,19 +30,23 @@ step() {
   await "$1" "$begin"
 }
 
-# begin_beside TEXT COMMAND…: a step that runs beside the ones that follow, one at a time; finish_beside waits for its end.
+# begin_beside NAME TEXT COMMAND…: a step that runs beside the ones that follow; finish_beside NAME waits for its end.
 begin_beside() {
+  local name=$1
+  shift
   launch "$@"
-  beside=("$1" "$SECONDS" "$step_pid" "$step_log")
+  beside_text[$name]=$1 beside_begin[$name]=$SECONDS beside_pid[$name]=$step_pid beside_log[$name]=$step_log
   step_pid=''
   printf '   %s, beside what follows\n' "$1"
 }
 
+# Nothing to wait for where none of that name was begun.
 finish_beside() {
-  local text=${beside[0]} begin=${beside[1]}
-  step_pid=${beside[2]}
-  step_log=${beside[3]}
-  beside=()
+  [ -n "${beside_pid[$1]-}" ] || return 0
+  local text=${beside_text[$1]} begin=${beside_begin[$1]}
+  step_pid=${beside_pid[$1]}
+  step_log=${beside_log[$1]}
+  unset "beside_pid[$1]"
   await "$text" "$begin"
 }
 
@@ -126,7 +130,7 @@ tidy_up() {
     *) [ -n "$said_why" ] || printf '\nquickstart: a command failed with exit status %s where none was expected to (bash -x tools/quickstart says which)\n' "$status" >&2 ;;
   esac
   [ -z "$step_pid" ] || end_process "-$step_pid" 180 # packages that are being installed are installed to their end
-  [ "${#beside[@]}" -eq 0 ] || end_process "-${beside[2]}" 30
+  for pid in "${beside_pid[@]}"; do end_process "-$pid" 30; done
   for pid in "${service_pids[@]}"; do end_process "$pid" 5; done
   give_back
   return "$status"

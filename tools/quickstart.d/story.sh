@@ -29,11 +29,15 @@ get_ready() {
     begin_base
     step 'Debian packages that this needs' "$here/install-build-deps" build package "${groups[@]}"
     build
-    [ "${#beside[@]}" -eq 0 ] || finish_beside
   fi
   device_deb=$(one_file "$packages"/hostapp_*.deb)
   rm -rf "$work/tools"
   dpkg-deb -x "$device_deb" "$work/tools"
+}
+
+# The programs of the build machine, as late as they are needed.
+get_image_tools() {
+  finish_beside image-tools
   dpkg-deb -x "$(one_file "$packages"/hostapp-image_*.deb)" "$work/tools"
 }
 
@@ -43,31 +47,39 @@ begin_base() {
   have_package_lists
   base_depends=$(expected_depends)
   base=$(base_key)
-  [ -d "$cache/base-$base" ] || begin_beside "bootstrapping Debian ($suite)" make_base "$cache/base-$base"
+  [ -d "$cache/base-$base" ] || begin_beside base "bootstrapping Debian ($suite)" make_base "$cache/base-$base"
 }
 
+# What goes into the releases first; what packs them is compiled while the first of them is made.
 build() {
   # The same commit, the same packages, bit for bit.
   epoch=$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CMakeLists.txt")
   mkdir -p "$top/build/release"
   ! caller >/dev/null || chown -R "$(caller)" "$top/build/release"
-  step 'building hostapp' build_programs
-  step 'making its Debian packages' make_packages
+  rm -rf "$packages"
+  step 'building hostapp' build_programs hostapp hostapp-init
+  step 'making its Debian package' make_package device
+  begin_beside image-tools 'building hostapp-image and its package' build_image_tools
 }
 
+# build_programs TARGET…: Debian's bootstrap goes first where both want a processor: it must not be the last to end.
 build_programs() {
   cd "$top"
   export SOURCE_DATE_EPOCH=$epoch
   # A cache of compilations is used where its owner has one; none is begun in somebody's home.
   as_caller sh -c '[ -d "${CCACHE_DIR:-$HOME/.cache/ccache}" ]' || export CCACHE_DISABLE=1
   as_caller cmake --preset release
-  as_caller cmake --build --preset release --target hostapp hostapp-image hostapp-init
+  as_caller nice -n 5 cmake --build --preset release --target "$@"
 }
 
-make_packages() {
-  rm -rf "$packages"
+build_image_tools() {
+  build_programs hostapp-image
+  make_package image
+}
+
+make_package() {
   cd "$top/build/release"
-  SOURCE_DATE_EPOCH=$epoch as_caller cpack -G DEB
+  SOURCE_DATE_EPOCH=$epoch as_caller cpack -G DEB -D "CPACK_COMPONENTS_ALL=$1"
 }
 
 have_package_lists() { [ -n "$(apt_sources)" ] || step 'package lists' apt-get -q update; }
@@ -81,6 +93,7 @@ one_file() {
 release() {
   chapter 'Making three releases of Debian'
   have_package_lists
+  finish_beside base
   base=$(base_key)
   [ -d "$cache/base-$base" ] || step "bootstrapping Debian ($suite)" make_base "$cache/base-$base"
   base_has_all "$cache/base-$base" || {
@@ -93,12 +106,13 @@ release() {
   forget_old releases "${releases##*/releases-}"
   if [ ! -f "$releases/v3.tar" ]; then
     step 'making v1 of it' make_first_release "$releases" "$cache/base-$base"
-    begin_beside 'making v2 and v3' make_later_releases "$releases" "$cache/base-$base"
+    begin_beside later-releases 'making v2 and v3' make_later_releases "$releases" "$cache/base-$base"
   fi
   say "   v1: Debian with $(wc -l <"$releases/v1.packages") packages, application 1.0"
 
   chapter 'Starting a registry and releasing v1'
   start_registry
+  get_image_tools
   step 'packing v1' pack v1
   step 'pushing v1' push v1
   move_tag v1
@@ -128,7 +142,7 @@ move_tag() {
 }
 
 release_next() {
-  [ "${#beside[@]}" -eq 0 ] || finish_beside
+  finish_beside later-releases
   case $1 in
     v2) say "   v2: $(changes_between v1 v2)" ;;
     v3) say "   v3: $(changes_between v2 v3); its self test fails" ;;
