@@ -58,8 +58,8 @@ build() {
   ! caller >/dev/null || chown -R "$(caller)" "$top/build/release"
   rm -rf "$packages"
   step 'building hostapp' build_programs hostapp hostapp-init
-  step 'making its Debian package' make_package device
   begin_beside image-tools 'building hostapp-image and its package' build_image_tools
+  step 'making its Debian package' make_package device
 }
 
 # build_programs TARGET…: Debian's bootstrap goes first where both want a processor: it must not be the last to end.
@@ -79,7 +79,7 @@ build_image_tools() {
 
 make_package() {
   cd "$top/build/release"
-  SOURCE_DATE_EPOCH=$epoch as_caller cpack -G DEB -D "CPACK_COMPONENTS_ALL=$1"
+  SOURCE_DATE_EPOCH=$epoch as_caller flock CMakeCache.txt cpack -G DEB -D "CPACK_COMPONENTS_ALL=$1"
 }
 
 have_package_lists() { [ -n "$(apt_sources)" ] || step 'package lists' apt-get -q update; }
@@ -116,6 +116,10 @@ release() {
   step 'packing v1' pack v1
   step 'pushing v1' push v1
   move_tag v1
+  finish_beside later-releases
+  say "   v2: $(changes_between v1 v2)"
+  say "   v3: $(changes_between v2 v3); its self test fails"
+  begin_beside later-images 'packing v2 and v3' pack_later
 }
 
 # Which packages changed, in words.
@@ -132,6 +136,8 @@ pack() {
   "$tools/hostapp-image" pack "$releases/$1.tar" "oci:$work/layout:$1" --version "$version" "${from[@]}" --progress plain --json >"$work/json/pack-$1.json"
 }
 
+pack_later() { pack v2 && pack v3; }
+
 push() { "$tools/hostapp-image" push "oci:$work/layout:$1" "docker://$registry/device:$1" --progress plain --json >"$work/json/push-$1.json"; }
 
 # The tag that devices follow.
@@ -142,12 +148,7 @@ move_tag() {
 }
 
 release_next() {
-  finish_beside later-releases
-  case $1 in
-    v2) say "   v2: $(changes_between v1 v2)" ;;
-    v3) say "   v3: $(changes_between v2 v3); its self test fails" ;;
-  esac
-  step "packing $1" pack "$1"
+  finish_beside later-images
   step "pushing $1" push "$1"
   move_tag "$1"
 }
