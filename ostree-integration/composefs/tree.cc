@@ -65,6 +65,11 @@ Result<Tree> Tree::Create(const Metadata& root) {
   return tree;
 }
 
+void Tree::Reserve(size_t names) {
+  data_.entries.reserve(data_.entries.size() + names);
+  data_.inodes.reserve(data_.inodes.size() + names);
+}
+
 // The folders of the store itself, "00" to "ff", would show through where overlayfs has the store as an ordinary lower
 // layer: whiteouts hide those of these names that the image has not itself.
 void Tree::AddDefaultWhiteouts(const Metadata& root) {
@@ -91,9 +96,9 @@ Result<Tree::Id> Tree::AddFolder(Id folder, std::string_view name, const Metadat
 
 Result<Tree::Id> Tree::AddFile(Id folder, std::string_view name, const Metadata& metadata, const Backing& backing) {
   TRY(At(folder, name, CheckText(backing.path, "a path in the store")));
-  if (backing.path.starts_with('/')) return At(folder, name, Refused("an absolute path in the store")).error();
+  if (backing.path.starts_with('/')) TRY(At(folder, name, Refused("an absolute path in the store")));
   if (backing.size > kMaxFileBytes)
-    return At(folder, name, Refused(StrCat("a file of ", backing.size, " bytes, more than 2^53"))).error();
+    TRY(At(folder, name, Refused(StrCat("a file of ", backing.size, " bytes, more than 2^53"))));
   if (backing.size == 0) return Add(folder, name, metadata, {.type = S_IFREG});
   const std::array<char, 36> metacopy = MetacopyOf(backing.verity.value_or(Sha256{}));
   const std::string redirect = StrCat("/", backing.path);
@@ -111,21 +116,20 @@ Result<Tree::Id> Tree::AddFile(Id folder, std::string_view name, const Metadata&
 Result<Tree::Id> Tree::AddInlineFile(Id folder, std::string_view name, const Metadata& metadata,
                                      std::string_view content) {
   if (content.size() > kMaxInlineBytes)
-    return At(folder, name,
-              Refused(StrCat("content of ", content.size(), " bytes in the image, more than ", kMaxInlineBytes)))
-        .error();
+    TRY(At(folder, name,
+           Refused(StrCat("content of ", content.size(), " bytes in the image, more than ", kMaxInlineBytes))));
   return Add(folder, name, metadata, {.type = S_IFREG, .size = content.size(), .bytes = content});
 }
 
 Result<Tree::Id> Tree::AddSymlink(Id folder, std::string_view name, const Metadata& metadata, std::string_view target) {
   TRY(At(folder, name, CheckText(target, "a symbolic link's target")));
-  if (target.empty()) return At(folder, name, Refused("a symbolic link without a target")).error();
+  if (target.empty()) TRY(At(folder, name, Refused("a symbolic link without a target")));
   return Add(folder, name, metadata, {.type = S_IFLNK, .size = target.size(), .bytes = target});
 }
 
 Result<Tree::Id> Tree::AddDevice(Id folder, std::string_view name, const Metadata& metadata, const Device& device) {
   if (device.major > kMaxMajor || device.minor > kMaxMinor)
-    return At(folder, name, Refused(StrCat("no device can be ", device.major, ":", device.minor))).error();
+    TRY(At(folder, name, Refused(StrCat("no device can be ", device.major, ":", device.minor))));
   const bool block = device.type == DeviceType::kBlock;
   const uint32_t number = DeviceNumber(device);
   if (block || number != 0)

@@ -3,7 +3,7 @@
 // the few bytes themselves or where the store keeps it.
 //
 // Made for trees of a million names: an entry and its inode take about 64 bytes beside their text, a file of the store
-// 150 more; nothing is allocated one by one. Names may come in any order; what is added last costs no more than what is
+// 160 more; nothing is allocated one by one. Names may come in any order; what is added last costs no more than what is
 // added first. Not more than 4 GiB each of names and of attributes.
 #pragma once
 
@@ -48,8 +48,8 @@ struct Backing {
 };
 
 enum class DeviceType { kCharacter, kBlock };
-// Character device 0:0 is overlayfs's whiteout: in the image it is an escaped one, which stays a device to who looks
-// through overlayfs.
+// Character device 0:0 is overlayfs's whiteout: the image has an escaped one, an empty file that hides nothing itself,
+// but does in an overlayfs that is mounted over folders of the image (containers).
 struct Device {
   DeviceType type = DeviceType::kCharacter;
   uint32_t major = 0;  // 12 bits
@@ -67,6 +67,9 @@ class Tree {
   static constexpr Id kRoot = Id{kRootInode};
 
   static Result<Tree> Create(const Metadata& root);
+
+  // Room for as many names more, where the number is known: without it, growing takes twice the memory for a moment.
+  void Reserve(size_t names);
 
   // `folder` is one that AddFolder() or kRoot gave; anything else is a bug.
   Result<Id> AddFolder(Id folder, std::string_view name, const Metadata& metadata);

@@ -12,7 +12,11 @@ struct Prefix {
   uint8_t index;
 };
 constexpr Prefix kPrefixes[] = {
-    {"user.", 1}, {"system.posix_acl_access", 2}, {"system.posix_acl_default", 3}, {"trusted.", 4}, {"security.", 6},
+    {"user.", 1},
+    {"system.posix_acl_access", XattrTable::kAccessAcl},
+    {"system.posix_acl_default", XattrTable::kDefaultAcl},
+    {"trusted.", 4},
+    {"security.", 6},
 };
 
 XattrTable::Name FactsOf(std::string_view name) {

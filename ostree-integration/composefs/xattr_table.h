@@ -19,12 +19,15 @@ struct Xattr {
 class XattrTable {
  public:
   using Id = uint32_t;
+  static constexpr uint8_t kAccessAcl = 2, kDefaultAcl = 3;
 
   // What EROFS keeps of a name: the number of a well-known prefix, and the rest; and its bit of the filter.
   struct Name {
     std::string_view suffix;
     uint8_t index = 0;
     uint8_t filter_bit = 0;
+
+    bool is_acl() const { return suffix.empty() && (index == kAccessAcl || index == kDefaultAcl); }
   };
 
   // `name`: 1..263 bytes; `value`: at most 65535.
