@@ -29,8 +29,8 @@ endfunction()
 
 # Declares the module that lives in the current folder as a static library of all its *.cc files.
 #   hostapp_module(USES hostapp/base hostapp/oci LINKS PkgConfig::CURL)
-# HOT: what every byte or every file of an image goes through; in a release it is compiled with -O2. The rest runs once a verb, and
-# -O1 compiles it in two thirds of the time.
+# HOT: a module whose own instructions are what takes time (not libcrypto's, zlib's or the kernel's); in a release it is compiled with
+# -O2. For the rest -O1 takes two thirds of the time to compile, and an import takes as long.
 # Stops the configure step where the table above has no such arrow, or the arrow does not point down.
 function(hostapp_module)
   cmake_parse_arguments(ARG "HOT" "" "USES;LINKS" ${ARGN})

@@ -55,6 +55,12 @@ test_a_step_on_a_terminal_shows_its_clock_from_the_first_run_on() {
   contains "$output" after
 }
 
+test_a_step_beside_others_took_until_its_end_and_not_until_it_was_waited_for() {
+  local output
+  output=$(run_story 'begin_beside quick "being quick" true; sleep 2.1; finish_beside quick' </dev/null 2>&1)
+  contains "$output" '✓ being quick (0 s)'
+}
+
 test_an_expectation_that_fails_names_the_claim_and_shows_the_document() {
   local output status=0
   echo '{"booted": 3}' >"$scratch/status.json"

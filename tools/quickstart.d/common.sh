@@ -59,6 +59,7 @@ launch() {
   : >"$step_log" # there before the clock looks at it
   set -m # a process group, so that an interrupt ends all of it
   (
+    trap 'echo "$SECONDS" >"$step_log.end"' EXIT # a step that ran beside others ended before anybody waited for it
     set -e
     "$@"
   ) >"$step_log" 2>&1 </dev/null &
@@ -72,7 +73,7 @@ await() {
   [ "$terminal" = no ] || show_clock "$text" "$step_log" "$begin"
   wait "$step_pid" || status=$?
   step_pid=''
-  local took=$((SECONDS - begin))
+  local took=$(($(cat "$step_log.end" 2>/dev/null || echo "$SECONDS") - begin))
   printf '%s\t%s\n' "$took" "$text" >>"$work/times"
   if [ "$status" -ne 0 ]; then
     [ "$terminal" = no ] || printf '\r\033[K'

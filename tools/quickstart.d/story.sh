@@ -37,7 +37,7 @@ get_ready() {
 
 # The programs of the build machine, as late as they are needed.
 get_image_tools() {
-  finish_beside image-tools
+  finish_beside image-package
   dpkg-deb -x "$(one_file "$packages"/hostapp-image_*.deb)" "$work/tools"
 }
 
@@ -50,36 +50,31 @@ begin_base() {
   [ -d "$cache/base-$base" ] || begin_beside base "bootstrapping Debian ($suite)" make_base "$cache/base-$base"
 }
 
-# What goes into the releases first; what packs them is compiled while the first of them is made.
+# What goes into the releases is packaged first, what packs them beside the making of v1.
 build() {
   # The same commit, the same packages, bit for bit.
   epoch=$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CMakeLists.txt")
   mkdir -p "$top/build/release"
   ! caller >/dev/null || chown -R "$(caller)" "$top/build/release"
   rm -rf "$packages"
-  step 'building hostapp' build_programs hostapp hostapp-init
-  begin_beside image-tools 'building hostapp-image and its package' build_image_tools
+  step 'building hostapp' build_programs
   step 'making its Debian package' make_package device
+  begin_beside image-package 'making the package of hostapp-image' make_package image
 }
 
-# build_programs TARGET…: Debian's bootstrap goes first where both want a processor: it must not be the last to end.
+# Debian's bootstrap goes first where both want a processor: it must not be the last to end.
 build_programs() {
   cd "$top"
   export SOURCE_DATE_EPOCH=$epoch
   # A cache of compilations is used where its owner has one; none is begun in somebody's home.
   as_caller sh -c '[ -d "${CCACHE_DIR:-$HOME/.cache/ccache}" ]' || export CCACHE_DISABLE=1
   as_caller cmake --preset release
-  as_caller nice -n 5 cmake --build --preset release --target "$@"
-}
-
-build_image_tools() {
-  build_programs hostapp-image
-  make_package image
+  as_caller nice -n 5 cmake --build --preset release --target hostapp hostapp-init hostapp-image
 }
 
 make_package() {
   cd "$top/build/release"
-  SOURCE_DATE_EPOCH=$epoch as_caller flock CMakeCache.txt cpack -G DEB -D "CPACK_COMPONENTS_ALL=$1"
+  SOURCE_DATE_EPOCH=$epoch as_caller cpack -G DEB -D "CPACK_COMPONENTS_ALL=$1"
 }
 
 have_package_lists() { [ -n "$(apt_sources)" ] || step 'package lists' apt-get -q update; }
@@ -136,7 +131,10 @@ pack() {
   "$tools/hostapp-image" pack "$releases/$1.tar" "oci:$work/layout:$1" --version "$version" "${from[@]}" --progress plain --json >"$work/json/pack-$1.json"
 }
 
-pack_later() { pack v2 && pack v3; }
+pack_later() {
+  pack v2
+  pack v3
+}
 
 push() { "$tools/hostapp-image" push "oci:$work/layout:$1" "docker://$registry/device:$1" --progress plain --json >"$work/json/push-$1.json"; }
 
