@@ -10,7 +10,7 @@
 #include "hostapp/layer/pack.h"
 #include "hostapp/lifecycle/make_disk.h"
 #include "hostapp/oci/reference.h"
-#include "tools/cli/options.h"
+#include "tools/cli/grammar.h"
 
 namespace hostapp::cli {
 
@@ -38,11 +38,6 @@ using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb, DiskVerb>;
 struct ImageCommandLine {
   CommonOptions common;
   ImageVerb verb;
-};
-
-// --help or --version: to be printed, and nothing else done.
-struct HelpText {
-  std::string text;
 };
 
 // `arguments`: without the program's name. kInvalid, in words that name the argument.

@@ -13,7 +13,7 @@
 #include "hostapp/lifecycle/keep.h"
 #include "hostapp/lifecycle/kernel_arguments.h"
 #include "hostapp/lifecycle/upgrade.h"
-#include "tools/cli/options.h"
+#include "tools/cli/grammar.h"
 
 namespace hostapp::cli {
 
@@ -107,11 +107,6 @@ struct CommandLine {
   CommonOptions common;
   Target target;
   Verb verb;
-};
-
-// --help or --version: to be printed, and nothing else done.
-struct HelpText {
-  std::string text;
 };
 
 // `arguments`: without the program's name. kInvalid, in words that name the argument.
