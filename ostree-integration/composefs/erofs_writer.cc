@@ -146,13 +146,13 @@ void Writer::WriteInodes() {
 
 Writer::Facts Writer::Place(uint32_t number) {
   const Inode& inode = tree_.inodes[number];
-  Facts facts{.size = inode.size, .xattr_bytes = layout_.xattr_bytes()[inodes_], .number = inodes_};
+  Facts facts{.xattr_bytes = layout_.xattr_bytes()[inodes_], .number = inodes_};
   ++inodes_;
-  facts.data = inode.is_folder() ? layout_.folder_sizes()[folders_++] : Layout::FileSize(inode);
-  if (inode.is_folder()) facts.size = facts.data.blocks * kBlockBytes + facts.data.tail;
-  facts.compact = layout_.IsCompact(inode, facts.size);
-  const uint32_t head = (facts.compact ? kCompactInodeBytes : kExtendedInodeBytes) + facts.xattr_bytes;
-  const composefs::Place place = PlaceInode(out_.position(), inode, head, facts.data);
+  const DataSize data = inode.is_folder() ? layout_.folder_sizes()[folders_++] : Layout::FileSize(inode);
+  const Head head = layout_.HeadOf(inode, data, facts.xattr_bytes);
+  facts.size = head.size;
+  facts.compact = head.compact;
+  const composefs::Place place = PlaceInode(out_.position(), inode, head.bytes, data);
   CHECK(place.at == layout_.nid(number) * kSlotBytes);
   out_.ZerosUpTo(place.at);
   facts.data = place.data;
@@ -213,8 +213,8 @@ void Writer::WriteXattrs(uint32_t inode) {
   own_xattrs_.clear();
   for (const XattrTable::Id xattr : xattrs) {
     filter &= ~(uint32_t{1} << tree_.xattrs.name(xattr).filter_bit);
-    const std::optional<uint64_t> at = layout_.SharedAt(xattr);
-    if (at && shared_words_.size() < kMaxSharedXattrs) {
+    const std::optional<uint64_t> at = layout_.SharedAt(xattr, static_cast<uint32_t>(shared_words_.size()));
+    if (at) {
       shared_words_.push_back(static_cast<uint32_t>((layout_.inodes_end() % kBlockBytes + *at) / kXattrWord));
     } else {
       own_xattrs_.push_back(xattr);

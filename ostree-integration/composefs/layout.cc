@@ -142,20 +142,23 @@ bool Layout::IsCompact(const Inode& inode, uint64_t size) const {
          inode.uid <= UINT16_MAX && inode.gid <= UINT16_MAX && size <= UINT32_MAX;
 }
 
+Head Layout::HeadOf(const Inode& inode, DataSize data, uint32_t xattr_bytes) const {
+  Head head{.size = inode.is_folder() ? data.blocks * kBlockBytes + data.tail : inode.size};
+  head.compact = IsCompact(inode, head.size);
+  head.bytes = (head.compact ? kCompactInodeBytes : kExtendedInodeBytes) + xattr_bytes;
+  return head;
+}
+
 Status Layout::PlaceInodes() {
   nids_.resize(tree_->inodes.size());
   xattr_bytes_.reserve(order_.size());
   uint64_t position = kInodesAt;
   for (const uint32_t number : order_) {
     const Inode& inode = tree_->inodes[number];
-    DataSize data = inode.is_folder() ? FolderSize(number) : FileSize(inode);
-    uint64_t size = inode.size;
-    if (inode.is_folder()) {
-      folder_sizes_.push_back(data);
-      size = data.blocks * kBlockBytes + data.tail;
-    }
+    const DataSize data = inode.is_folder() ? FolderSize(number) : FileSize(inode);
+    if (inode.is_folder()) folder_sizes_.push_back(data);
     xattr_bytes_.push_back(CountXattrBytes(number));
-    const uint32_t head = (IsCompact(inode, size) ? kCompactInodeBytes : kExtendedInodeBytes) + xattr_bytes_.back();
+    const uint32_t head = HeadOf(inode, data, xattr_bytes_.back()).bytes;
     const Place place = PlaceInode(position, inode, head, data);
     nids_[number] = static_cast<uint32_t>(place.at / kSlotBytes);
     data_blocks_ += place.data.blocks;

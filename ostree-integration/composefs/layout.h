@@ -43,6 +43,13 @@ struct Chunks {
 };
 Chunks ChunksOf(uint64_t file_bytes);
 
+// What stands before an inode's data.
+struct Head {
+  uint64_t size = 0;  // that the inode says its data has
+  bool compact = false;
+  uint32_t bytes = 0;  // of the inode with its attributes
+};
+
 class Layout {
  public:
   // kCorrupt: two entries with one name, or more than an image can have. Keeps a reference to `tree`. Sixteen bytes
@@ -62,11 +69,12 @@ class Layout {
 
   // As in the image, sorted by name: the tree's, and what the format adds.
   std::span<const XattrTable::Id> XattrsOf(uint32_t inode) const;
-  // Where a shared attribute begins in their area, in bytes; nothing for one that a single inode has.
-  std::optional<uint64_t> SharedAt(XattrTable::Id xattr) const;
+  // Where a shared attribute begins in their area, in bytes; nothing for one that stands with its inode: that a single
+  // inode has, or one that `shared_before` (so many of the inode's others are shared already) leaves no room for.
+  std::optional<uint64_t> SharedAt(XattrTable::Id xattr, uint32_t shared_before) const;
   std::span<const XattrTable::Id> shared_xattrs() const { return shared_; }
 
-  bool IsCompact(const Inode& inode, uint64_t size) const;
+  Head HeadOf(const Inode& inode, DataSize data, uint32_t xattr_bytes) const;
   // Of attributes behind an inode; in the order of inodes().
   std::span<const uint32_t> xattr_bytes() const { return xattr_bytes_; }
   // Folders' sizes in the order of their inodes; before their place changes them.
@@ -90,6 +98,7 @@ class Layout {
   void SetXattr(uint32_t inode, XattrTable::Id xattr);
   void ShareXattrs();
   uint32_t CountXattrBytes(uint32_t inode) const;
+  bool IsCompact(const Inode& inode, uint64_t size) const;
   DataSize FolderSize(uint32_t folder) const;
   Status PlaceInodes();
 

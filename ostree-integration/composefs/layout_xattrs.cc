@@ -71,8 +71,8 @@ void Layout::ShareXattrs() {
   }
 }
 
-std::optional<uint64_t> Layout::SharedAt(XattrTable::Id xattr) const {
-  if (shared_words_[xattr] == kNotShared) return std::nullopt;
+std::optional<uint64_t> Layout::SharedAt(XattrTable::Id xattr, uint32_t shared_before) const {
+  if (shared_before >= kMaxSharedXattrs || shared_words_[xattr] == kNotShared) return std::nullopt;
   return uint64_t{shared_words_[xattr]} * kXattrWord;
 }
 
@@ -82,7 +82,7 @@ uint32_t Layout::CountXattrBytes(uint32_t inode) const {
   uint32_t bytes = kXattrHeaderBytes;
   uint32_t shared = 0;
   for (const XattrTable::Id xattr : xattrs) {
-    const bool is_shared = shared < kMaxSharedXattrs && shared_words_[xattr] != kNotShared;
+    const bool is_shared = SharedAt(xattr, shared).has_value();
     shared += is_shared ? 1 : 0;
     bytes += is_shared ? kXattrWord : tree_->xattrs.EntryBytes(xattr);
   }
