@@ -10,6 +10,7 @@
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/durable.h"
+#include "hostapp/base/sinks.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/layer/base_image.h"
 #include "hostapp/layer/boot_files.h"
@@ -48,16 +49,6 @@ class CountingSink : public ByteSink {
   ByteSink& next_;
   Hasher hasher_;
   uint64_t size_ = 0;
-};
-
-class FileSink : public ByteSink {
- public:
-  FileSink(int file, Syscalls& sys) : file_(file), sys_(sys) {}
-  Status Write(ByteSpan bytes) override { return WriteAll(file_, bytes, sys_); }
-
- private:
-  int file_;
-  Syscalls& sys_;
 };
 
 std::string_view LayerType(Compression compression) {

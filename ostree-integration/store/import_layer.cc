@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "hostapp/base/durable.h"
+#include "hostapp/base/sinks.h"
 #include "hostapp/layer/compression.h"
 #include "hostapp/layer/tar_reader.h"
 #include "ostree-integration/store/layer_builder.h"
@@ -56,15 +57,6 @@ class HashingSource : public ByteSource {
   ByteSource& below_;
   Hasher hasher_;
   uint64_t bytes_ = 0;
-};
-
-class StringSink : public ByteSink {
- public:
-  Status Write(ByteSpan bytes) override {
-    text.append(AsText(bytes));
-    return Ok();
-  }
-  std::string text;
 };
 
 // The tar's bytes that are no content, compressed as they come.

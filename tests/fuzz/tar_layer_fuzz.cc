@@ -12,7 +12,6 @@
 namespace hostapp {
 namespace {
 
-using testing::TextSink;
 using testing::TextSource;
 
 constexpr uint64_t kMaxOutput = 1 << 20;
@@ -23,7 +22,7 @@ void Require(bool condition) {
 
 // What the reader accepted is written, and read back the same.
 void CheckWriter(const TarEntry& entry) {
-  TextSink sink;
+  StringSink sink;
   TarWriter writer(sink);
   Require(writer.Add(entry).ok());
   TextSource source(sink.text);

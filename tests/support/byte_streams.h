@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sources and sinks in memory. A test that includes this links hostapp/layer.
+// Sources in memory. A test that includes this links hostapp/layer.
 #pragma once
 
 #include <algorithm>
 #include <string>
 #include <string_view>
 
+#include "hostapp/base/sinks.h"
 #include "hostapp/layer/tar_reader.h"
 
 namespace hostapp::testing {
@@ -25,15 +26,6 @@ class TextSource : public ByteSource {
  private:
   std::string text_;
   size_t piece_, at_ = 0;
-};
-
-class TextSink : public ByteSink {
- public:
-  Status Write(ByteSpan bytes) override {
-    text.append(AsText(bytes));
-    return Ok();
-  }
-  std::string text;
 };
 
 // All that is left in a source.

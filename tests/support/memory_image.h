@@ -9,20 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "hostapp/base/sinks.h"
 #include "hostapp/layer/compression.h"
 #include "hostapp/oci/blob.h"
 #include "hostapp/oci/image_config.h"
 
 namespace hostapp::testing {
-
-class StringSink : public ByteSink {
- public:
-  Status Write(ByteSpan bytes) override {
-    text.append(AsText(bytes));
-    return Ok();
-  }
-  std::string text;
-};
 
 // Blobs from memory; counts what is asked for.
 class MapSource : public BlobSource {

@@ -14,7 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::ReadAll;
-using testing::TextSink;
 using testing::TextSource;
 
 constexpr uint64_t kNoLimit = UINT64_MAX;
@@ -30,7 +29,7 @@ std::string Sample() {
 }
 
 std::string Compressed(Compression compression, std::string_view text, int level = 3) {
-  TextSink sink;
+  StringSink sink;
   auto stream = Compress(compression, level, sink);
   EXPECT_TRUE(stream.ok());
   EXPECT_TRUE((*stream)->Write(AsBytes(text)).ok());
@@ -174,7 +173,7 @@ TEST(Compress, GivesTheSameBytesWithAnyNumberOfWorkers) {
   std::vector<std::string> outputs;
   for (const auto& [workers, piece] :
        std::vector<std::pair<int, size_t>>{{1, SIZE_MAX}, {2, 4096}, {3, 300001}, {2, SIZE_MAX}}) {
-    TextSink sink;
+    StringSink sink;
     auto stream = Compress(Compression::kZstd, 3, sink, workers);
     ASSERT_TRUE(stream.ok());
     for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(std::min(piece, rest.size()))) {
@@ -188,7 +187,7 @@ TEST(Compress, GivesTheSameBytesWithAnyNumberOfWorkers) {
 }
 
 TEST(Compress, RefusesLevelsThatThereAreNot) {
-  TextSink sink;
+  StringSink sink;
   for (const auto& [compression, level] : std::vector<std::pair<Compression, int>>{
            {Compression::kGzip, 0}, {Compression::kGzip, 10}, {Compression::kZstd, 0}, {Compression::kZstd, 23}}) {
     const auto stream = Compress(compression, level, sink);

@@ -156,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // Whatever this writer writes, libarchive reads it the same.
 TEST(TarWriterAndLibarchive, Agree) {
-  testing::TextSink sink;
+  StringSink sink;
   TarWriter writer(sink);
   const auto add = [&](std::string path, Type type, std::string target, std::string_view content, uint32_t id,
                        int64_t mtime) {

@@ -9,7 +9,6 @@
 namespace hostapp {
 namespace {
 
-using testing::TextSink;
 using testing::TextSource;
 using Type = TarEntry::Type;
 
@@ -23,7 +22,7 @@ TarEntry Entry(std::string path, Type type = Type::kFile, std::string target = "
 }
 
 std::string TarOf(const TarEntry& entry, std::string_view content = "") {
-  TextSink sink;
+  StringSink sink;
   TarWriter writer(sink);
   EXPECT_TRUE(writer.Add(entry).ok());
   if (!content.empty()) {
@@ -113,7 +112,7 @@ TEST(TarWriter, UsesPlainUstarWhereItFits) {
 }
 
 TEST(TarWriter, WritesSizesBeyondOctal) {
-  TextSink sink;
+  StringSink sink;
   TarWriter writer(sink);
   TarEntry entry = Entry("huge");
   entry.size = uint64_t{1} << 41;
@@ -126,7 +125,7 @@ TEST(TarWriter, WritesSizesBeyondOctal) {
 }
 
 TEST(TarWriter, RefusesWhatNoTarCanSay) {
-  TextSink sink;
+  StringSink sink;
   TarWriter writer(sink);
   TarEntry folder_with_size = Entry("d", Type::kDirectory);
   folder_with_size.size = 1;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "hostapp/base/sinks.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/registry/http.h"
 #include "hostapp/registry/registry.h"
@@ -29,15 +30,6 @@ using testing::TempDir;
 using testing::TestContext;
 
 constexpr std::string_view kManifestType = "application/vnd.oci.image.manifest.v1+json";
-
-class StringSink : public ByteSink {
- public:
-  Status Write(ByteSpan bytes) override {
-    text += AsText(bytes);
-    return Ok();
-  }
-  std::string text;
-};
 
 std::string Noise(size_t size) {
   std::string out(size, '\0');

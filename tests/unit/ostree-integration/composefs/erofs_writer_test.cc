@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "hostapp/base/sinks.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/composefs/layout.h"
 
@@ -17,15 +18,6 @@ namespace {
 
 constexpr Metadata kFolder{.mode = 0755, .mtime = 1700000000};
 constexpr Metadata kPlain{.mode = 0644, .mtime = 1700000000};
-
-class TextSink : public ByteSink {
- public:
-  Status Write(ByteSpan bytes) override {
-    text.append(AsText(bytes));
-    return Ok();
-  }
-  std::string text;
-};
 
 class FullSink : public ByteSink {
  public:
@@ -39,7 +31,7 @@ class FullSink : public ByteSink {
 Tree EmptyTree() { return Tree::Create(kFolder).value(); }
 
 std::string ImageOf(const Tree& tree, FormatVersion version = FormatVersion::kV1) {
-  TextSink sink;
+  StringSink sink;
   const auto image = WriteImage(tree, version, sink);
   return image.ok() ? sink.text : image.error().message();
 }
@@ -63,7 +55,7 @@ std::vector<std::string> XattrNames(const Tree& tree, Tree::Id file, FormatVersi
 TEST(WriteImage, SaysHowManyBytesItWroteAndTheirDigest) {
   Tree tree = EmptyTree();
   ASSERT_TRUE(tree.AddInlineFile(Tree::kRoot, "file", kPlain, std::string(3000, 'x')).ok());
-  TextSink sink;
+  StringSink sink;
   const auto image = WriteImage(tree, FormatVersion::kV1, sink);
   ASSERT_TRUE(image.ok());
   FsVerityHasher hasher;
@@ -115,10 +107,10 @@ TEST(WriteImage, RefusesANameThatIsTwiceInAFolder) {
   const Tree::Id usr = tree.AddFolder(Tree::kRoot, "usr", kFolder).value();
   const Tree::Id file = tree.AddInlineFile(usr, "same", kPlain, "").value();
   ASSERT_TRUE(tree.AddInlineFile(Tree::kRoot, "same", kPlain, "").ok());
-  TextSink sink;
+  StringSink sink;
   ASSERT_TRUE(WriteImage(tree, FormatVersion::kV1, sink).ok());
   ASSERT_TRUE(tree.AddHardLink(usr, "same", file).ok());
-  TextSink second;
+  StringSink second;
   const auto image = WriteImage(tree, FormatVersion::kV1, second);
   ASSERT_FALSE(image.ok());
   EXPECT_EQ(image.error().message(), "/usr/same: twice in the tree");

@@ -197,7 +197,7 @@ TEST_F(ImportTest, GivesEachLayersTarBackBitForBit) {
   for (const std::string& tar : {BaseLayer(), twice}) {
     const TestImage image = MakeImage({tar});
     ASSERT_OK(Import(image));
-    testing::StringSink out;
+    StringSink out;
     ASSERT_OK(ExportLayer(store(), image.config.diff_ids[0], out, ctx()));
     EXPECT_EQ(out.text == tar, true) << "the tar that came out is another one";
   }
@@ -209,7 +209,7 @@ TEST_F(ImportTest, SaysWhenAnExportedObjectIsDamaged) {
   ASSERT_OK(Import(image));
   (void)Run("for f in $(find " + Repo() +
             "/objects -size -6k -size +4k -name '*.file'); do printf x | dd of=$f conv=notrunc; done");
-  testing::StringSink out;
+  StringSink out;
   const Status status = ExportLayer(store(), image.config.diff_ids[0], out, ctx());
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code(), Errc::kCorrupt);

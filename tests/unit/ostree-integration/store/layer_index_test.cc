@@ -29,7 +29,7 @@ std::shared_ptr<Inode> File(char fill, uint64_t size) {
 std::string Encoded(const LayerIndex& index) {
   const auto encoder = LayerIndexEncoder::Make(index);
   EXPECT_TRUE(encoder.ok());
-  testing::StringSink out;
+  StringSink out;
   EXPECT_TRUE(encoder->Write(out).ok());
   EXPECT_EQ(out.text.size(), encoder->size());
   return out.text;
