@@ -130,8 +130,9 @@ tidy_up() {
     130 | 143) printf '\nquickstart: interrupted\n' >&2 ;;
     *) [ -n "$said_why" ] || printf '\nquickstart: a command failed with exit status %s where none was expected to (bash -x tools/quickstart says which)\n' "$status" >&2 ;;
   esac
-  [ -z "$step_pid" ] || end_process "-$step_pid" 180 # packages that are being installed are installed to their end
-  for pid in "${beside_pid[@]}"; do end_process "-$pid" 30; done
+  # Packages that are being installed are installed to their end.
+  [ -z "$step_pid" ] || end_process "-$step_pid" 180
+  for pid in "${beside_pid[@]}"; do end_process "-$pid" 180; done
   for pid in "${service_pids[@]}"; do end_process "$pid" 5; done
   give_back
   return "$status"

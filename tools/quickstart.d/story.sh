@@ -27,7 +27,8 @@ get_ready() {
     step 'Debian packages that this needs' "$here/install-build-deps" "${groups[@]}"
   else
     begin_base
-    step 'Debian packages that this needs' "$here/install-build-deps" build package "${groups[@]}"
+    step 'Debian packages that compiling needs' "$here/install-build-deps" build
+    begin_beside packages 'Debian packages that the rest needs' "$here/install-build-deps" package "${groups[@]}"
     build
   fi
   device_deb=$(one_file "$packages"/hostapp_*.deb)
@@ -58,6 +59,7 @@ build() {
   ! caller >/dev/null || chown -R "$(caller)" "$top/build/release"
   rm -rf "$packages"
   step 'building hostapp' build_programs
+  finish_beside packages
   step 'making its Debian package' make_package device
   begin_beside image-package 'making the package of hostapp-image' make_package image
 }
