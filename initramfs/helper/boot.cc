@@ -47,6 +47,7 @@ class Boot {
   bool Count(const Choice& choice);
   bool Compose(const Choice& choice);
   bool ComposeTree(const Choice& choice, Cause& cause);
+  bool ComposeOn(const Trees& trees, const Choice& choice, Cause& cause);
   void ResetIfAsked(const MountPlan& plan);
   void Record(const Choice& choice, Cause cause);
   void StoreOrGiveUp(const Ledger& next);
@@ -133,17 +134,25 @@ bool Boot::Compose(const Choice& choice) {
 
 bool Boot::ComposeTree(const Choice& choice, Cause& cause) {
   made_ = Composition{};
-  const Fd tree = OpenDirectory(root_.get(), PathOf(kDeployments, "/", choice.serial, "/root").c_str());
-  if (!tree.ok()) return why_.IsErrno(errno, "opening the tree of deployment ", choice.serial);
+  const Trees trees(settings_.physical, root_.get());
+  if (!trees.Mount(choice.serial, made_.tree, why_)) return false;
+  if (ComposeOn(trees, choice, cause)) return true;
+  made_.tree.Close();
+  Unmount();
+  return false;
+}
+
+bool Boot::ComposeOn(const Trees& trees, const Choice& choice, Cause& cause) {
+  const int tree = made_.tree.get();
   cause = Cause::kNoInit;
-  if (!CheckInit(tree.get(), settings_.init, why_)) return false;
+  if (!CheckInit(tree, settings_.init, why_)) return false;
   cause = Cause::kNoModules;
-  if (choice.kernel == Kernel::kOwn && !CheckModules(tree.get(), why_)) return false;
+  if (choice.kernel == Kernel::kOwn && !CheckModules(tree, why_)) return false;
   cause = Cause::kMount;
   MountPlan plan;
-  if (!MakePlan(choice.serial, LookAtTree(tree.get()), plan, why_)) return false;
+  if (!MakePlan(choice.serial, LookAtTree(tree), plan, why_)) return false;
   ResetIfAsked(plan);
-  return RunPlan(plan, settings_.physical, root_.get(), EtcSource(ledger(), choice.serial), made_, why_);
+  return RunPlan(plan, trees, EtcSource(ledger(), choice.serial), made_, why_);
 }
 
 // Not for a trial: it runs on the /etc and /var that its release has to prove itself with, and may be given up. Nor
@@ -155,7 +164,7 @@ void Boot::ResetIfAsked(const MountPlan& plan) {
     return;
   }
   ResetReport report;
-  if (!FactoryReset(root_.get(), plan, store_, report, why_)) {
+  if (!FactoryReset(root_.get(), made_.tree.get(), plan, store_, report, why_)) {
     console_.Complain("factory reset: ", why_.text(), ": it goes on at the next boot");
     return;
   }
