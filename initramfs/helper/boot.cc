@@ -123,6 +123,7 @@ bool Boot::Compose(const Choice& choice) {
                          .trial = trial,
                          .ledger_writable = table_.ledger_writable,
                          .ledger_remade = remade_,
+                         .composefs = made_.tree.composefs,
                          .etc = made_.etc.form};
   if (!WriteReport(report, why_)) console_.Complain(why_.text());
   if (made_.etc.copied) console_.Say("copied ", made_.etc.stats.entries, " changes to /etc");
@@ -134,16 +135,16 @@ bool Boot::Compose(const Choice& choice) {
 
 bool Boot::ComposeTree(const Choice& choice, Cause& cause) {
   made_ = Composition{};
-  const Trees trees(settings_.physical, root_.get());
-  if (!trees.Mount(choice.serial, made_.tree, why_)) return false;
+  const Trees trees(settings_.physical, root_.get(), ledger());
+  if (!trees.Mount(choice.serial, made_.tree, cause, why_)) return false;
   if (ComposeOn(trees, choice, cause)) return true;
-  made_.tree.Close();
+  made_.tree.root.Close();
   Unmount();
   return false;
 }
 
 bool Boot::ComposeOn(const Trees& trees, const Choice& choice, Cause& cause) {
-  const int tree = made_.tree.get();
+  const int tree = made_.tree.root.get();
   cause = Cause::kNoInit;
   if (!CheckInit(tree, settings_.init, why_)) return false;
   cause = Cause::kNoModules;
@@ -164,7 +165,7 @@ void Boot::ResetIfAsked(const MountPlan& plan) {
     return;
   }
   ResetReport report;
-  if (!FactoryReset(root_.get(), made_.tree.get(), plan, store_, report, why_)) {
+  if (!FactoryReset(root_.get(), made_.tree.root.get(), plan, store_, report, why_)) {
     console_.Complain("factory reset: ", why_.text(), ": it goes on at the next boot");
     return;
   }
@@ -174,10 +175,10 @@ void Boot::ResetIfAsked(const MountPlan& plan) {
 }
 
 // Only a trial's failures are recorded, and a mount that did not work under a kernel the deployment did not bring may
-// be that kernel's fault.
+// be that kernel's fault. What is wrong on the disk is nobody else's.
 void Boot::Record(const Choice& choice, Cause cause) {
   if (!OnTrial(choice.serial) || !table_.ledger_writable) return;
-  if (choice.kernel != Kernel::kOwn && cause != Cause::kNoInit) return;
+  if (choice.kernel != Kernel::kOwn && cause != Cause::kNoInit && cause != Cause::kDigest) return;
   Ledger next = *ledger();
   bootsel::FailTrial(next, cause, why_.text(), Now());
   next.generation++;

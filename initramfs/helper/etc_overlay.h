@@ -32,7 +32,7 @@ bool PrepareEtc(const Trees& trees, int tree, bootsel::Serial serial, bootsel::S
 // Into the empty folder that becomes a deployment's `etc`: no changes at all. Not yet durable.
 bool MakeEmptyUpper(int tree, bootsel::Serial serial, int etc, Problem& why);
 
-// For a kernel without overlayfs: makes the real copy of the image's /usr/etc and of `upper`. Durable on true.
+// Where no overlay can be mounted on /etc: makes the real copy of the image's /usr/etc and of `upper`. Durable on true.
 bool PrepareEtcCopy(int root, int tree, bootsel::Serial serial, EtcState& state, Problem& why);
 
 // Whose changes a deployment without any of its own takes over: kNoSerial for nobody's.

@@ -45,6 +45,7 @@ class Runner {
     return why_.IsErrno(errno, "binding ", source, " on ", target);
   }
   bool Etc(const Step& step, bootsel::Serial etc_from);
+  bool NeedsEtcCopy(int error) const;
   bool ReadOnlyEtc(const Step& step);
   bool Overlay(const Step& step, const Text<2048>& layers);
   bool Persistent(const Step& step);
@@ -61,16 +62,23 @@ class Runner {
 
 bool Runner::Etc(const Step& step, bootsel::Serial etc_from) {
   if (read_only_) return ReadOnlyEtc(step);
-  if (!PrepareEtc(trees_, made_.tree.get(), serial_, etc_from, made_.etc, why_)) return false;
+  if (!PrepareEtc(trees_, made_.tree.root.get(), serial_, etc_from, made_.etc, why_)) return false;
   if (made_.etc.form == EtcForm::kCopy) return Bind(InDeployment("etc/tree"), Target(step));
   Text<2048> layers(",lowerdir=");
   layers.Append(InTree("usr/etc"));
   layers.Append(",upperdir=").Append(InDeployment("etc/upper"));
   layers.Append(",workdir=").Append(InDeployment("etc/work"));
   if (Overlay(step, layers)) return true;
-  if (errno != ENODEV) return false;
-  return PrepareEtcCopy(root_, made_.tree.get(), serial_, made_.etc, why_) &&
+  if (!NeedsEtcCopy(errno)) return false;
+  return PrepareEtcCopy(root_, made_.tree.root.get(), serial_, made_.etc, why_) &&
          Bind(InDeployment("etc/tree"), Target(step));
+}
+
+// Where there is no overlayfs, or no room for another one: EROFS from a file and the overlay of the tree are as many
+// file systems on top of each other as the kernel allows.
+bool Runner::NeedsEtcCopy(int error) const {
+  const auto& composefs = made_.tree.composefs;
+  return error == ENODEV || (error == EINVAL && composefs && composefs->image == ImageBy::kFile);
 }
 
 // A disk that takes no writes any more still boots, with the /etc that it has.
@@ -113,7 +121,7 @@ bool Runner::FillOnce(const Step& step) {
   const bool is_var = step.target == std::string_view("var");
   if (read_only_ || (ExistsAt(root_, target.c_str()) && !(is_var && IsEmptyDirectory(root_, target.c_str()))))
     return true;
-  const Fd image = OpenDirectory(made_.tree.get(), step.target);
+  const Fd image = OpenDirectory(made_.tree.root.get(), step.target);
   const Fd parent = OpenDirectory(root_, is_var ? "hostapp" : "hostapp/var");
   const Fd scratch = EnsureDirectory(root_, "hostapp/tmp", 0700) ? OpenDirectory(root_, "hostapp/tmp") : Fd();
   if (!image.ok() || !parent.ok() || !scratch.ok()) return why_.IsErrno(errno, "filling ", target);

@@ -10,7 +10,7 @@
 namespace hostapp::initramfs {
 
 struct Composition {
-  Fd tree;  // at kNewRoot
+  Tree tree;  // at kNewRoot
   EtcState etc;
   CopyStats filled;  // of /var and what lives there, in this boot
 };

@@ -24,7 +24,7 @@ class PrepareEtcTest : public testing::Test {
   bool Prepare(bootsel::Serial serial, bootsel::Serial from) {
     state_ = {};
     const Fd tree = Tree(serial);
-    return PrepareEtc(Trees("", tree_.fd()), tree.get(), serial, from, state_, why_);
+    return PrepareEtc(Trees("", tree_.fd(), nullptr), tree.get(), serial, from, state_, why_);
   }
   TempTree tree_;
   EtcState state_;

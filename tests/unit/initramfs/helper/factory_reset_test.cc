@@ -117,7 +117,8 @@ TEST_F(FactoryResetTest, BeginsAgainFromTheImageWithWhatIsKept) {
   EXPECT_EQ(tree_.List("hostapp/tmp"), "");
   EtcState state;
   const Fd root = tree_.Open("hostapp/deployments/1/root");
-  EXPECT_TRUE(PrepareEtc(Trees("", tree_.fd()), root.get(), 1, bootsel::kNoSerial, state, why_)) << why_.text();
+  EXPECT_TRUE(PrepareEtc(Trees("", tree_.fd(), nullptr), root.get(), 1, bootsel::kNoSerial, state, why_))
+      << why_.text();
   ExpectReset(tree_, "after /etc was prepared for its mount");
 }
 
