@@ -9,6 +9,8 @@ bootsel::NamedDeployment Name(const Deployment& deployment) {
   bootsel::NamedDeployment named;
   named.serial = deployment.serial;
   named.boot_set = LedgerDigest(deployment.boot_set);
+  named.has_composefs_digest = deployment.composefs.has_value();
+  if (deployment.composefs) named.composefs = LedgerDigest(*deployment.composefs);
   return named;
 }
 

@@ -11,6 +11,7 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/deploy/read_file.h"
+#include "ostree-integration/deploy/root_file.h"
 
 namespace hostapp {
 namespace {
@@ -143,6 +144,7 @@ Status CheckDir(Walk& walk, int dir, const std::string& path) {
 
 Result<std::vector<TreeProblem>> CheckTree(const Sysroot& sysroot, const ImageStore& store,
                                            const Deployment& deployment, TreeRepair repair, OpContext& ctx) {
+  if (deployment.composefs) return CheckRootFile(sysroot, store, deployment, repair, ctx);
   Walk walk{.store = store, .commit = deployment.commit, .repair = repair, .ctx = ctx, .problems = {}};
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(sysroot, deployment.serial, ctx));
   const UniqueFd root(::openat(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A checkout root held against the commit that it was made from.
+// A deployment's tree held against the image that it was made from.
 #pragma once
 
 #include <string>
@@ -18,10 +18,11 @@ struct TreeProblem {
 
 enum class TreeRepair { kNo, kYes };
 
-// Compares every name, type, mode, size and link of the deployment's root with its commit, and the content of files
-// that are no links of the store's objects. Repairs, when asked, file by file: a new link of the object takes the
-// damaged one's name, so a running deployment is mended under its feet. The store has been verified before
-// (CheckStore()).
+// A composefs root: the digest of root.cfs; repaired by writing it again, which a running deployment sees at the next
+// boot. A checkout root: compares every name, type, mode, size and link of the deployment's root with its commit, and
+// the content of files that are no links of the store's objects. Repairs, when asked, file by file: a new link of the
+// object takes the damaged one's name, so a running deployment is mended under its feet. The store has been verified
+// before (CheckStore()).
 Result<std::vector<TreeProblem>> CheckTree(const Sysroot& sysroot, const ImageStore& store,
                                            const Deployment& deployment, TreeRepair repair, OpContext& ctx);
 

@@ -6,15 +6,21 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/deploy/ledger_file.h"
+#include "ostree-integration/deploy/root_file.h"
 
 namespace hostapp {
 namespace {
 
-Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const Deployment& deployment,
+Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, RootKind root, Deployment& deployment,
                          OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir,
                    MakeDirs(sysroot.deployments(), std::to_string(deployment.serial), 0755, ctx.sys));
-  TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
+  if (root == RootKind::kComposefs) {
+    ASSIGN_OR_RETURN(deployment.composefs,
+                     WriteRootFile(store, deployment.manifest_digest, dir.get(), kRootFileName, ctx));
+  } else {
+    TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
+  }
   TRY(SyncFilesystem(dir.get(), ctx.sys));
   TRY(SyncDir(sysroot.deployments(), ctx.sys));
   // The commit point: from here on it is a deployment.
@@ -44,18 +50,18 @@ Result<DeploymentSerial> NextSerial(const Sysroot& sysroot) {
 Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
                                     const NewDeployment& wanted, OpContext& ctx) {
   ASSIGN_OR_RETURN(const DeploymentSerial serial, NextSerial(sysroot));
-  const Deployment deployment{.serial = serial,
-                              .reference = wanted.reference,
-                              .manifest_digest = wanted.manifest_digest,
-                              .commit = wanted.commit,
-                              .version = wanted.version,
-                              .kernel_arguments = Joined(wanted.image_arguments, wanted.device_arguments),
-                              .device_kernel_arguments = wanted.device_arguments,
-                              .boot_set = wanted.boot_set.digest(),
-                              .kernel_version = wanted.boot_set.kernel_version,
-                              .created = ctx.clock.UnixSeconds()};
+  Deployment deployment{.serial = serial,
+                        .reference = wanted.reference,
+                        .manifest_digest = wanted.manifest_digest,
+                        .commit = wanted.commit,
+                        .version = wanted.version,
+                        .kernel_arguments = Joined(wanted.image_arguments, wanted.device_arguments),
+                        .device_kernel_arguments = wanted.device_arguments,
+                        .boot_set = wanted.boot_set.digest(),
+                        .kernel_version = wanted.boot_set.kernel_version,
+                        .created = ctx.clock.UnixSeconds()};
   TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
-  if (Status filled = FillDeploymentDir(sysroot, store, deployment, ctx); !filled.ok()) {
+  if (Status filled = FillDeploymentDir(sysroot, store, wanted.root, deployment, ctx); !filled.ok()) {
     (void)RemoveDeployment(lock, sysroot, serial, ctx);
     return std::move(filled).While("making deployment ", serial).error();
   }

@@ -7,6 +7,8 @@
 
 namespace hostapp {
 
+enum class RootKind { kComposefs, kCheckout };
+
 struct NewDeployment {
   std::string reference;
   Digest manifest_digest;
@@ -15,14 +17,16 @@ struct NewDeployment {
   std::vector<std::string> image_arguments;
   std::vector<std::string> device_arguments;
   BootSet boot_set;
+  RootKind root = RootKind::kCheckout;
 };
 
 // The serial that the next deployment gets: one more than any that a folder or the ledger names.
 Result<DeploymentSerial> NextSerial(const Sysroot& sysroot);
 
-// Checks the tree out, stages the boot set, makes both durable, and writes deployment.json last: the commit point. A
-// crash before leaves an incomplete folder and perhaps a boot set, which gc removes. On an error the folder is removed
-// here. Its etc/ is the helper's: made with the first boot, and what is there by then counts as complete.
+// Writes the tree (root.cfs or a checkout), stages the boot set, makes both durable, and writes deployment.json last:
+// the commit point. A crash before leaves an incomplete folder and perhaps a boot set, which gc removes. On an error
+// the folder is removed here. Its etc/ is the helper's: made with the first boot, and what is there by then counts as
+// complete.
 Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
                                     const NewDeployment& wanted, OpContext& ctx);
 

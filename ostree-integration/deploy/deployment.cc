@@ -61,6 +61,17 @@ Result<int64_t> TimeAt(const JsonCursor& json, std::string_view key) {
   return *time;
 }
 
+Status ParseRoot(const JsonCursor& top, Deployment& deployment) {
+  ASSIGN_OR_RETURN(const JsonCursor root, top.Member("root"));
+  ASSIGN_OR_RETURN(const std::string name, root.String());
+  if (name == "composefs") {
+    ASSIGN_OR_RETURN(deployment.composefs, Sha256At(top, "composefs_digest"));
+  } else if (name != "checkout") {
+    return root.Wrong("is neither composefs nor checkout");
+  }
+  return Ok();
+}
+
 }  // namespace
 
 Result<std::vector<DeploymentSerial>> DeploymentFolders(const Sysroot& sysroot) {
@@ -81,8 +92,10 @@ bool HasMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark) {
   return Exists(sysroot.deployments(), StrCat(serial, "/", NameOf(mark)));
 }
 
+std::string_view RootName(const Deployment& deployment) { return deployment.composefs ? "composefs" : "checkout"; }
+
 std::string DeploymentJson(const Deployment& d) {
-  const Json::Object object = {
+  Json::Object object = {
       {"boot_set", d.boot_set.Hex()},
       {"commit", d.commit},
       {"created", FormatTime(d.created)},
@@ -91,11 +104,12 @@ std::string DeploymentJson(const Deployment& d) {
       {"kernel_version", d.kernel_version},
       {"manifest_digest", d.manifest_digest.ToString()},
       {"reference", d.reference},
-      {"root", "checkout"},
+      {"root", RootName(d)},
       {"schema", kSchema},
       {"serial", d.serial},
       {"version", Json(d.version)},
   };
+  if (d.composefs) object["composefs_digest"] = d.composefs->Hex();
   return Json(object).Pretty() + "\n";
 }
 
@@ -116,6 +130,7 @@ Result<Deployment> ParseDeployment(std::string_view text) {
   ASSIGN_OR_RETURN(d.version, top.OptionalStringAt("version"));
   ASSIGN_OR_RETURN(d.kernel_version, top.StringAt("kernel_version"));
   ASSIGN_OR_RETURN(d.created, TimeAt(top, "created"));
+  TRY(ParseRoot(top, d));
   ASSIGN_OR_RETURN(const JsonCursor arguments, top.Member("kernel_arguments"));
   ASSIGN_OR_RETURN(d.kernel_arguments, ParseArguments(arguments));
   ASSIGN_OR_RETURN(const std::optional<JsonCursor> device, top.OptionalMember("device_kernel_arguments"));

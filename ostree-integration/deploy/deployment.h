@@ -4,7 +4,8 @@
 //   deployment.json   what it is; written last: without it there is no deployment
 //   good              exists once it was marked good
 //   pinned            exists while the user wants it kept
-//   root/             the tree (checkout root)
+//   root.cfs          the tree as a composefs image, its files being the store's objects (composefs root), or
+//   root/             the tree as folders and hard links of the store's objects (checkout root)
 //   etc/{upper,work}  this deployment's changes to /etc; made by the helper at its first boot
 #pragma once
 
@@ -33,11 +34,16 @@ struct Deployment {
   HashValue boot_set;                                // in JSON its hexadecimal digits: the folder's name on /boot
   std::string kernel_version;
   int64_t created = 0;  // Unix seconds, the device's clock
+  // The fs-verity digest of root.cfs, which stands for the whole tree; none: a checkout root.
+  std::optional<HashValue> composefs;
 
   // Not in deployment.json: files beside it.
   bool good = false;
   bool pinned = false;
 };
+
+// "composefs" or "checkout".
+std::string_view RootName(const Deployment& deployment);
 
 // deployment.json. Parsing: kCorrupt with the path of what is wrong; unknown members are ignored (a newer writer's).
 std::string DeploymentJson(const Deployment& deployment);

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 
+#include "ostree-integration/store/host_tree.h"
 #include "ostree-integration/store/image_metadata.h"
-#include "ostree-integration/store/import_layer.h"
 #include "ostree-integration/store/import_set.h"
-#include "ostree-integration/store/merge_tree.h"
 #include "ostree-integration/store/tree_writer.h"
 
 namespace hostapp {
@@ -28,29 +27,13 @@ glib::VariantPtr ImageMetadata(const Manifest& manifest, const ImageConfig& conf
   return glib::Sink(g_variant_builder_end(&builder));
 }
 
-Result<Node> MergedTree(const ImageStore& store, const ImageConfig& config, OpContext& ctx) {
-  Node tree{ImpliedDirectory(), {}};
-  for (size_t i = 0; i < config.diff_ids.size(); ++i) {
-    TRY(ctx.cancel.Check());
-    ctx.progress.Report({.stage = "merge",
-                         .item = {},
-                         .done = i,
-                         .total = config.diff_ids.size(),
-                         .unit = ProgressEvent::Unit::kItems});
-    ASSIGN_OR_RETURN(LayerIndex index, LoadLayerIndex(store, config.diff_ids[i]));
-    TRY(ApplyLayer(tree, std::move(index.root)).While("layer ", i + 1, " of ", config.diff_ids.size()));
-  }
-  return tree;
-}
-
 }  // namespace
 
 Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config,
                                 OpContext& ctx) {
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
-  ASSIGN_OR_RETURN(Node tree, MergedTree(store, config, ctx).While("merging ", manifest.digest.Short()));
   std::vector<std::string> left_out;
-  TRY(FinishHostTree(tree, left_out).While("merging ", manifest.digest.Short()));
+  ASSIGN_OR_RETURN(const Node tree, HostTree(store, config, left_out, ctx).While("merging ", manifest.digest.Short()));
   for (const std::string& line : left_out) ctx.log.Warning(StrCat(manifest.digest.Short(), ": ", line));
   TreeIds root;
   TRY(InTransaction(

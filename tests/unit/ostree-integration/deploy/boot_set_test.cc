@@ -4,10 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ostree-integration/composefs/fs_verity.h"
+#include "ostree-integration/deploy/arm_trial.h"
 #include "ostree-integration/deploy/bootable.h"
 #include "ostree-integration/deploy/check_tree.h"
 #include "ostree-integration/deploy/create_deployment.h"
 #include "ostree-integration/deploy/kargs.h"
+#include "ostree-integration/deploy/ledger_file.h"
 #include "tests/support/faulty_syscalls.h"
 #include "tests/support/test_image.h"
 
@@ -244,21 +247,29 @@ TEST(ImageKernelArguments, AreCorruptWithFileAndRule) {
 // -- from image to deployment, and its tree afterwards
 
 struct CreatedTest : BootSetTest {
-  Result<Deployment> Create(OpContext& ctx) {
+  Result<Deployment> Create(OpContext& ctx, RootKind root = RootKind::kCheckout) {
     const NewDeployment wanted{.reference = "oci:/images:stable",
-                               .manifest_digest = Digest::Of({}),
+                               .manifest_digest = ListImages(store).value().front().manifest_digest,
                                .commit = commit,
                                .version = "1",
                                .image_arguments = {"quiet"},
-                               .boot_set = set};
+                               .boot_set = set,
+                               .root = root};
     return CreateDeployment(sysroot.LockStore(), sysroot.Open(), store, wanted, ctx);
   }
+  std::string RootFile() { return sysroot.DeploymentPath(1) + "/root.cfs"; }
   std::vector<TreeProblem> Check(const Deployment& deployment, TreeRepair repair) {
     return CheckTree(sysroot.Open(), store, deployment, repair, sysroot.ctx()).value();
   }
 };
 
-TEST_F(CreatedTest, IsWholeOrNoDeploymentAtEveryFailingCall) {
+struct CreatedByKindTest : CreatedTest, ::testing::WithParamInterface<RootKind> {};
+INSTANTIATE_TEST_SUITE_P(Roots, CreatedByKindTest, ::testing::Values(RootKind::kComposefs, RootKind::kCheckout),
+                         [](const auto& kind) {
+                           return kind.param == RootKind::kComposefs ? "Composefs" : "Checkout";
+                         });
+
+TEST_P(CreatedByKindTest, IsWholeOrNoDeploymentAtEveryFailingCall) {
   const int calls = testing::ForEveryFailingCall(
       ENOSPC, FaultySyscalls::Which::kOnlyThat,
       [&] {
@@ -267,13 +278,13 @@ TEST_F(CreatedTest, IsWholeOrNoDeploymentAtEveryFailingCall) {
       },
       [&](Syscalls& sys) {
         OpContext ctx = With(sys);
-        return Create(ctx).status();
+        return Create(ctx, GetParam()).status();
       },
       [&](const FaultySyscalls& sys, const Status& status) {
         EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
         EXPECT_EQ(IsComplete(sysroot.Open(), 1), status.ok()) << sys.failed_call();
       });
-  EXPECT_GT(calls, 12);
+  EXPECT_GT(calls, GetParam() == RootKind::kComposefs ? 9 : 12);
   EXPECT_TRUE(CheckBootSet(sysroot.Open(), LoadDeployment(sysroot.Open(), 1)->boot_set).ok());
   EXPECT_FALSE(std::filesystem::exists(sysroot.DeploymentPath(1) + "/etc"))
       << "the helper takes an etc/upper that is there for a complete copy";
@@ -308,6 +319,56 @@ TEST_F(CreatedTest, TreeIsTheImagesAndDamageIsFoundAndMended) {
   paths.clear();
   for (const TreeProblem& problem : Check(deployment, TreeRepair::kYes)) paths.push_back(problem.path);
   EXPECT_THAT(paths, ElementsAre("usr/share", "usr/stranger"));
+}
+
+TEST_F(CreatedTest, ComposefsRootIsOneFileOfTheDigestThatLedgerAndRecordHave) {
+  const Deployment deployment = Create(sysroot.ctx(), RootKind::kComposefs).value();
+  EXPECT_FALSE(std::filesystem::exists(sysroot.DeploymentPath(1) + "/root"));
+  ASSERT_TRUE(deployment.composefs);
+  composefs::FsVerityHasher hasher;
+  hasher.Update(AsBytes(testing::ReadText(RootFile())));
+  EXPECT_EQ(deployment.composefs->Hex(), HexEncode(hasher.Finish()));
+  EXPECT_EQ(LoadDeployment(sysroot.Open(), 1)->composefs, deployment.composefs);
+  const bootsel::NamedDeployment named = Name(deployment);
+  EXPECT_TRUE(named.has_composefs_digest);
+  EXPECT_EQ(named.composefs, LedgerDigest(*deployment.composefs));
+  EXPECT_THAT(Check(deployment, TreeRepair::kNo), IsEmpty());
+}
+
+TEST_F(CreatedTest, ComposefsRootThatIsDamagedOrGoneIsFoundAndMended) {
+  const Deployment deployment = Create(sysroot.ctx(), RootKind::kComposefs).value();
+  const std::string whole = testing::ReadText(RootFile());
+  std::string flipped = whole;
+  flipped[2000] = static_cast<char>(flipped[2000] ^ 1);
+  for (const std::string& damaged : {flipped, whole.substr(0, 5000), whole + "x", std::string()}) {
+    testing::WriteText(RootFile(), damaged);
+    testing::WriteText(RootFile() + ".new", "of an interrupted repair");
+    const std::vector<TreeProblem> found = Check(deployment, TreeRepair::kNo);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].path, "root.cfs");
+    EXPECT_THAT(found[0].what, HasSubstr(deployment.composefs->Hex()));
+    EXPECT_FALSE(found[0].repaired);
+    const std::vector<TreeProblem> mended = Check(deployment, TreeRepair::kYes);
+    ASSERT_EQ(mended.size(), 1U);
+    EXPECT_TRUE(mended[0].repaired) << mended[0].what;
+    EXPECT_TRUE(testing::ReadText(RootFile()) == whole);
+    EXPECT_FALSE(std::filesystem::exists(RootFile() + ".new"));
+  }
+  std::filesystem::remove(RootFile());
+  EXPECT_EQ(Check(deployment, TreeRepair::kYes).at(0).what, "missing");
+  EXPECT_THAT(Check(deployment, TreeRepair::kNo), IsEmpty());
+}
+
+TEST_F(CreatedTest, ComposefsRootThatTheStoreCannotGiveAgainStaysAsItIs) {
+  Deployment deployment = Create(sysroot.ctx(), RootKind::kComposefs).value();
+  const std::string whole = testing::ReadText(RootFile());
+  deployment.composefs = HashOf(AsBytes("another"));
+  const std::vector<TreeProblem> problems = Check(deployment, TreeRepair::kYes);
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_FALSE(problems[0].repaired);
+  EXPECT_THAT(problems[0].what, HasSubstr("deploy the image again"));
+  EXPECT_TRUE(testing::ReadText(RootFile()) == whole);
+  EXPECT_FALSE(std::filesystem::exists(RootFile() + ".new"));
 }
 
 }  // namespace

@@ -30,10 +30,21 @@ void ExpectEqual(const Deployment& a, const Deployment& b) {
   EXPECT_EQ(a.boot_set, b.boot_set);
   EXPECT_EQ(a.kernel_version, b.kernel_version);
   EXPECT_EQ(a.created, b.created);
+  EXPECT_EQ(a.composefs, b.composefs);
 }
 
 TEST(DeploymentJson, ComesBackAsItWas) {
   const Deployment deployment = SampleDeployment(7);
+  const Result<Deployment> read = ParseDeployment(DeploymentJson(deployment));
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  ExpectEqual(*read, deployment);
+}
+
+TEST(DeploymentJson, HasTheDigestOfAComposefsRoot) {
+  Deployment deployment = SampleDeployment(7);
+  deployment.composefs = HashOf(AsBytes("root.cfs"));
+  EXPECT_THAT(DeploymentJson(deployment),
+              HasSubstr(StrCat("\"composefs_digest\": \"", deployment.composefs->Hex(), "\"")));
   const Result<Deployment> read = ParseDeployment(DeploymentJson(deployment));
   ASSERT_TRUE(read.ok()) << read.error().message();
   ExpectEqual(*read, deployment);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/root_file.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "hostapp/base/sinks.h"
+#include "hostapp/base/strings.h"
+#include "ostree-integration/composefs/fs_verity.h"
+#include "ostree-integration/deploy/read_file.h"
+#include "ostree-integration/store/root_image.h"
+
+namespace hostapp {
+namespace {
+
+constexpr const char* kUnfinished = "root.cfs.new";
+
+// What is wrong with the file, in words; empty: nothing.
+Result<std::string> Problem(int dir, const HashValue& digest) {
+  const UniqueFd file(::openat(dir, kRootFileName, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid() && errno == ENOENT) return std::string("missing");
+  if (!file.valid()) return SysError(errno, StrCat("opening ", kRootFileName));
+  composefs::FsVerityHasher hasher;
+  TRY(ForEachChunk(file.get(), [&](ByteSpan bytes) {
+        hasher.Update(bytes);
+        return Ok();
+      }).While("reading ", kRootFileName));
+  const composefs::Sha256 found = hasher.Finish();
+  if (std::ranges::equal(found, digest.span())) return std::string();
+  return StrCat("its fs-verity digest is ", HexEncode(found), ", not ", digest.Hex());
+}
+
+Status Rewrite(const ImageStore& store, const Deployment& deployment, int dir, OpContext& ctx) {
+  TRY(RemoveFile(dir, kUnfinished, ctx.sys));
+  ASSIGN_OR_RETURN(const HashValue digest, WriteRootFile(store, deployment.manifest_digest, dir, kUnfinished, ctx));
+  if (digest != *deployment.composefs) {
+    return Error(Errc::kCorrupt, StrCat("what the store has of the image gives ", digest.Hex(), ", not ",
+                                        deployment.composefs->Hex(), "; deploy the image again"));
+  }
+  TRY(SyncFilesystem(dir, ctx.sys));
+  TRY(Rename(dir, kUnfinished, dir, kRootFileName, ctx.sys));
+  return SyncDir(dir, ctx.sys);
+}
+
+}  // namespace
+
+Result<HashValue> WriteRootFile(const ImageStore& store, const Digest& manifest_digest, int dir,
+                                const std::string& name, OpContext& ctx) {
+  const UniqueFd file(ctx.sys.OpenAt(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+  if (!file.valid()) return SysError(-file.get(), StrCat("creating ", name));
+  FileSink out(file.get(), ctx.sys);
+  ASSIGN_OR_RETURN(const RootImage image, WriteRootImage(store, manifest_digest, out, ctx).While("writing ", name));
+  return image.digest;
+}
+
+Result<std::vector<TreeProblem>> CheckRootFile(const Sysroot& sysroot, const ImageStore& store,
+                                               const Deployment& deployment, TreeRepair repair, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(sysroot, deployment.serial, ctx));
+  ASSIGN_OR_RETURN(
+      const std::string what,
+      Problem(dir.get(), *deployment.composefs).While("checking the tree of deployment ", deployment.serial));
+  if (what.empty()) return std::vector<TreeProblem>();
+  TreeProblem problem{.path = kRootFileName, .what = what};
+  if (repair == TreeRepair::kYes) {
+    const Status mended = Rewrite(store, deployment, dir.get(), ctx);
+    if (!mended.ok()) (void)RemoveFile(dir.get(), kUnfinished, ctx.sys);
+    problem.repaired = mended.ok();
+    if (!mended.ok()) problem.what += StrCat("; mending it: ", mended.error().message());
+  }
+  return std::vector<TreeProblem>{std::move(problem)};
+}
+
+}  // namespace hostapp

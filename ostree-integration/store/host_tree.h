@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The merged tree of a host image, in memory. Private to this module.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hostapp/base/op_context.h"
+#include "hostapp/oci/image_config.h"
+#include "ostree-integration/store/image_store.h"
+#include "ostree-integration/store/inode.h"
+
+namespace hostapp {
+
+// From the indexes of the image's layers; no file is read. `left_out`: FinishHostTree() says what.
+Result<Node> HostTree(const ImageStore& store, const ImageConfig& config, std::vector<std::string>& left_out,
+                      OpContext& ctx);
+
+}  // namespace hostapp

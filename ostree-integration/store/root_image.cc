@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/store/root_image.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "hostapp/base/durable.h"
+#include "ostree-integration/composefs/erofs_writer.h"
+#include "ostree-integration/store/host_tree.h"
+#include "ostree-integration/store/store_impl.h"
+
+namespace hostapp {
+namespace {
+
+using composefs::Tree;
+
+constexpr uint32_t kPermissions = 07777;
+
+// Where plain lower layers show the store's own folders: the image hides those with whiteouts of their names.
+bool IsObjectFolder(std::string_view name) {
+  return name.size() == 2 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// The result holds views of `inode` and of `xattrs`, which is filled.
+composefs::Metadata RootMetadata(const Inode& inode, std::vector<composefs::Xattr>& xattrs) {
+  xattrs.clear();
+  for (const auto& [name, value] : inode.xattrs) xattrs.push_back({.name = name, .value = value});
+  return {.mode = inode.mode & kPermissions,
+          .uid = inode.uid,
+          .gid = inode.gid,
+          .mtime = inode.mtime,
+          .mtime_nanos = inode.mtime_nanos,
+          .xattrs = xattrs};
+}
+
+class RootTree {
+ public:
+  RootTree(const ImageStore& store, OpContext& ctx, Tree& tree) : store_(store), ctx_(ctx), tree_(tree) {}
+
+  Status AddChildren(const Node& folder, Tree::Id id);
+
+  static size_t CountNames(const Node& folder) {
+    size_t names = folder.children.size();
+    for (const auto& [name, child] : folder.children) names += CountNames(child);
+    return names;
+  }
+
+ private:
+  composefs::Metadata MetadataOf(const Inode& inode) { return RootMetadata(inode, xattrs_); }
+  Status Add(Tree::Id folder, const std::string& name, const Node& node);
+  Result<Tree::Id> AddFile(Tree::Id folder, const std::string& name, const Inode& inode);
+  Result<std::string> ReadShort(const Inode& inode) const;
+
+  const ImageStore& store_;
+  OpContext& ctx_;
+  Tree& tree_;
+  std::unordered_map<const Inode*, Tree::Id> first_names_;  // of what has more than one
+  std::vector<composefs::Xattr> xattrs_;
+};
+
+Status RootTree::AddChildren(const Node& folder, Tree::Id id) {
+  TRY(ctx_.cancel.Check());
+  for (const auto& [name, child] : folder.children) TRY(Add(id, name, child));
+  return Ok();
+}
+
+Status RootTree::Add(Tree::Id folder, const std::string& name, const Node& node) {
+  const Inode& inode = *node.inode;
+  if (node.is_dir()) {
+    ASSIGN_OR_RETURN(const Tree::Id id, tree_.AddFolder(folder, name, MetadataOf(inode)));
+    return AddChildren(node, id);
+  }
+  if (const auto first = first_names_.find(&inode); first != first_names_.end()) {
+    return tree_.AddHardLink(folder, name, first->second);
+  }
+  ASSIGN_OR_RETURN(const Tree::Id id, AddFile(folder, name, inode));
+  if (node.inode.use_count() > 1) first_names_.emplace(&inode, id);
+  return Ok();
+}
+
+Result<Tree::Id> RootTree::AddFile(Tree::Id folder, const std::string& name, const Inode& inode) {
+  if (inode.type == Inode::Type::kSymlink) {
+    return tree_.AddSymlink(folder, name, MetadataOf(inode), inode.link_target);
+  }
+  if (inode.size <= composefs::kSmallContentBytes) {
+    ASSIGN_OR_RETURN(const std::string content, ReadShort(inode).While(Escape(name)));
+    return tree_.AddInlineFile(folder, name, MetadataOf(inode), content);
+  }
+  const std::string path = ObjectPath(inode.object, "file");
+  return tree_.AddFile(folder, name, MetadataOf(inode), {.size = inode.size, .path = path, .verity = inode.verity});
+}
+
+Result<std::string> RootTree::ReadShort(const Inode& inode) const {
+  if (inode.size == 0) return std::string();
+  const std::string path = ObjectPath(inode.object, "file");
+  ASSIGN_OR_RETURN(
+      std::string content,
+      ReadFile(store_.impl().objects.get(), path, composefs::kSmallContentBytes).While("reading the object ", path));
+  if (ToSha256(HashOf(AsBytes(content))) == inode.content) return content;
+  return Error(Errc::kCorrupt,
+               StrCat("the object ", path, " has not the content that it had; `hostapp fsck --repair`"));
+}
+
+Status CheckRootNames(const Node& root) {
+  for (const auto& [name, child] : root.children) {
+    if (!IsObjectFolder(name)) continue;
+    return Error(Errc::kCorrupt,
+                 StrCat("/", name, ": a composefs root cannot have this name at its top; rename it, or ",
+                        "deploy with --root checkout"));
+  }
+  return Ok();
+}
+
+Result<RootImage> Write(const ImageStore& store, const ImageConfig& config, ByteSink& out, OpContext& ctx) {
+  std::vector<std::string> left_out;  // said when the image was merged
+  ASSIGN_OR_RETURN(const Node root, HostTree(store, config, left_out, ctx));
+  TRY(CheckRootNames(root));
+  std::vector<composefs::Xattr> xattrs;
+  ASSIGN_OR_RETURN(Tree tree, Tree::Create(RootMetadata(*root.inode, xattrs)));
+  tree.Reserve(RootTree::CountNames(root));
+  TRY(RootTree(store, ctx, tree).AddChildren(root, Tree::kRoot));
+  ASSIGN_OR_RETURN(const composefs::Image image, composefs::WriteImage(tree, composefs::OldestFormat(tree), out));
+  RootImage written{.digest = {}, .bytes = image.bytes};
+  std::copy(image.digest.begin(), image.digest.end(), written.digest.bytes.begin());
+  return written;
+}
+
+}  // namespace
+
+Result<RootImage> WriteRootImage(const ImageStore& store, const Digest& manifest_digest, ByteSink& out,
+                                 OpContext& ctx) {
+  ASSIGN_OR_RETURN(const StoredImage image, LoadImage(store, manifest_digest));
+  return Write(store, image.config, out, ctx).While("the root image of ", manifest_digest.Short());
+}
+
+}  // namespace hostapp
