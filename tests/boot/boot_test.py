@@ -231,6 +231,26 @@ def composefs_image_with_a_wrong_byte_is_a_failed_trial(device):
 
 
 @test
+def composefs_image_under_fs_verity_is_not_read_before_it_is_mounted(device):
+    """The kernel's word for its digest is enough, and it keeps it: a block that changed on the disk is refused when it is read."""
+    device.deployment(1, script="verity_tool /sysroot/hostapp/deployments/2/root.cfs && say sealed")
+    device.add_program(device.tools.verity_tool)
+    device.deployment(2, good=False)
+    device.as_composefs(2)
+    device.ledger("default=1", "trial=2", "tries=3")
+    device.make_disk(options=("-O", "verity", "-b", "4096"))
+    device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+    device.expect("user-space: sealed")
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("user-space: up v2", "report: root=composefs")
+    device.console = ""
+    device.overwrite_block("/hostapp/deployments/2/root.cfs", 0)
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("deployment 2 cannot be booted: mount: mounting the image by /dev/loop0: ", "user-space: up v1")
+    device.expect_ledger(trial=0, failed=2, cause="mount")
+
+
+@test
 def composefs_trial_without_loop_devices_is_refused(device):
     """This kernel mounts no EROFS from a file; the message has both ways."""
     no_loop = device.tools.initramfs("no-loop", "--without", "loop")

@@ -54,6 +54,7 @@ class Tools:
     def __init__(self, build, kernel, work):
         self.build = build
         self.ledger_tool = os.path.join(build, "tests/boot/ledger_tool")
+        self.verity_tool = os.path.join(build, "tests/boot/verity_tool")
         self.composefs_image = os.path.join(build, "tests/interop/composefs_image")
         self.hostapp = os.path.join(build, "tools/hostapp/hostapp")
         self.hostapp_image = os.path.join(build, "tools/hostapp-image/hostapp-image")
@@ -171,9 +172,9 @@ class Device:
             file.seek(4096 * slot + (2048 if how == "torn" else 0))
             file.write(b"\x5a" * 2048)
 
-    def make_disk(self, partitioned=False):
+    def make_disk(self, partitioned=False, options=()):
         image = self.disk + ".fs" if partitioned else self.disk
-        run(["mke2fs", "-q", "-F", "-t", "ext4", "-U", UUID, "-L", LABEL, "-d", self.root, image, "48M"])
+        run(["mke2fs", "-q", "-F", "-t", "ext4", "-U", UUID, "-L", LABEL, "-d", self.root, *options, image, "48M"])
         if partitioned:
             self.offset = 1 << 20
             with open(self.disk, "wb") as file:
@@ -261,6 +262,13 @@ class Device:
     def mark_opaque(self, folder):
         """As overlayfs marks a folder that hides the image's of the same name."""
         run(["debugfs", "-w", "-R", "ea_set %s trusted.overlay.opaque y" % folder, self.disk])
+
+    def overwrite_block(self, path, number):
+        """A file's block on the disk, of a file system with blocks of 4096 bytes; nobody tells the file system."""
+        blocks = run(["debugfs", "-R", "blocks " + path, self.disk]).split()
+        with open(self.disk, "r+b") as disk:
+            disk.seek(int(blocks[number]) * 4096)
+            disk.write(b"\x5a" * 4096)
 
     def damage(self, *requests):
         """Changes the file system with debugfs, and marks it as one with errors."""
