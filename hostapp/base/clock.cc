@@ -13,6 +13,8 @@ namespace {
 
 // No release of this project is older: the first commit's day, 2026-11-22.
 constexpr int64_t kOldestPlausible = 1795305600;
+// Firmware that keeps two digits of the year makes 2070 of a clock that begins again in 1970.
+constexpr int64_t kNewestPlausible = kOldestPlausible + int64_t{40} * 365 * 24 * 3600;
 
 // What RFC 3339 can write: years of four digits.
 constexpr int64_t kYear0 = -62167219200;        // 0000-01-01T00:00:00Z
@@ -56,7 +58,7 @@ Clock& RealClock() {
 
 std::optional<int64_t> PlausibleNow(Clock& clock) {
   const int64_t now = clock.UnixSeconds();
-  if (now < kOldestPlausible) return std::nullopt;
+  if (now < kOldestPlausible || now > kNewestPlausible) return std::nullopt;
   return now;
 }
 

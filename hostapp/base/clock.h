@@ -21,7 +21,7 @@ class Clock {
 
 Clock& RealClock();
 
-// The time, or nothing when the clock is before this program was built.
+// The time, or nothing when the clock is before this program was built or forty years after.
 std::optional<int64_t> PlausibleNow(Clock& clock);
 
 // RFC 3339 in UTC, "2026-11-22T16:38:29Z", and back (fractions are dropped, offsets applied).

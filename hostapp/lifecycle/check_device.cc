@@ -9,6 +9,7 @@
 #include "hostapp/lifecycle/follow_ledger.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/check_tree.h"
+#include "ostree-integration/deploy/contents.h"
 #include "ostree-integration/store/check.h"
 
 namespace hostapp {
@@ -111,15 +112,19 @@ Status CheckBootSetOf(Session& session, const Deployment& deployment) {
   return Ok();
 }
 
+void NoteProblem(Session& session, const char* kind, const Deployment& deployment, const TreeProblem& problem) {
+  session.Note(kind, StrCat("deployment ", deployment.serial, ": ", Escape(problem.path), ": ", problem.what),
+               problem.repaired);
+}
+
 Status CheckDeployment(Session& session, const Deployment& deployment) {
   const TreeRepair repair = session.Repairs() ? TreeRepair::kYes : TreeRepair::kNo;
   ASSIGN_OR_RETURN(const std::vector<TreeProblem> problems,
                    CheckTree(session.device.sysroot, session.store, deployment, repair, session.ctx));
-  for (const TreeProblem& problem : problems) {
-    session.Note("damaged-tree",
-                 StrCat("deployment ", deployment.serial, ": ", Escape(problem.path), ": ", problem.what),
-                 problem.repaired);
-  }
+  for (const TreeProblem& problem : problems) NoteProblem(session, "damaged-tree", deployment, problem);
+  ASSIGN_OR_RETURN(const std::optional<TreeProblem> contents,
+                   CheckContents(session.device.sysroot, session.store, deployment, repair, session.ctx));
+  if (contents) NoteProblem(session, "damaged-contents", deployment, *contents);
   return CheckBootSetOf(session, deployment);
 }
 

@@ -54,12 +54,14 @@ Result<StatusReport> GetStatus(const Device& device, OpContext& ctx) {
   const bootsel::Choice next = NextChoice(stored.ledger, deployments);
   report.next_boot = next.action == bootsel::Action::kNothingBootable ? bootsel::kNoSerial : next.serial;
   report.next_reason = next.reason;
-  for (const Deployment& deployment : deployments) {
-    const Result<DeploymentSize> size = MeasureDeployment(device.sysroot, deployment.serial, ctx);
-    if (!size.ok() && size.error().code() == Errc::kCancelled) return size.error();
+  const std::vector<Result<DeploymentSize>> sizes = MeasureDeployments(device.sysroot, deployments, ctx);
+  TRY(ctx.cancel.Check());
+  for (size_t i = 0; i < deployments.size(); ++i) {
+    const Deployment& deployment = deployments[i];
+    const Result<DeploymentSize>& size = sizes[i];
     // A gc has just taken it: no lock is held here.
     if (!size.ok() && !IsComplete(device.sysroot, deployment.serial)) continue;
-    if (!size.ok()) report.warnings.push_back(StrCat(size.error().message(), "; run: hostapp fsck"));
+    if (!size.ok()) report.warnings.push_back(StrCat(size.error().message(), "; run: hostapp fsck --repair"));
     report.deployments.push_back(
         {deployment, StateOf(deployment, stored.ledger), size.ok() ? *size : DeploymentSize{}});
   }

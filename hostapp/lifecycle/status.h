@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hostapp/lifecycle/device.h"
-#include "ostree-integration/deploy/deployment_size.h"
+#include "ostree-integration/deploy/contents.h"
 
 namespace hostapp {
 

@@ -22,10 +22,13 @@ using bootsel::Kernel;
 using bootsel::Ledger;
 using bootsel::Serial;
 
-// A device without a battery starts its clock in 1970; a time before this program was built is none.
+// A device without a battery starts its clock in 1970, of which firmware that keeps two digits of the year makes 2070;
+// a time before this program was built, or forty years after, is none.
 std::optional<int64_t> Now() {
+  constexpr int64_t kLongest = int64_t{40} * 365 * 24 * 3600;
   struct timespec now = {};
-  if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < HOSTAPP_BUILD_EPOCH) return std::nullopt;
+  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return std::nullopt;
+  if (now.tv_sec < HOSTAPP_BUILD_EPOCH || now.tv_sec > HOSTAPP_BUILD_EPOCH + kLongest) return std::nullopt;
   return now.tv_sec;
 }
 

@@ -5,6 +5,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/contents.h"
 #include "ostree-integration/deploy/ledger_file.h"
 #include "ostree-integration/deploy/root_file.h"
 
@@ -15,9 +16,10 @@ Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, RootKi
                          OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir,
                    MakeDirs(sysroot.deployments(), std::to_string(deployment.serial), 0755, ctx.sys));
+  ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
+  TRY(WriteContents(dir.get(), tree.Objects(), ctx));
   if (root == RootKind::kComposefs) {
-    ASSIGN_OR_RETURN(deployment.composefs,
-                     WriteRootFile(store, deployment.manifest_digest, dir.get(), kRootFileName, ctx));
+    ASSIGN_OR_RETURN(deployment.composefs, WriteRootFile(tree, dir.get(), kRootFileName, ctx));
   } else {
     TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
   }

@@ -2,6 +2,7 @@
 // One bootable instance of an image: the folder hostapp/deployments/<serial>/.
 //
 //   deployment.json   what it is; written last: without it there is no deployment
+//   contents          which objects the tree needs, and their sizes
 //   good              exists once it was marked good
 //   pinned            exists while the user wants it kept
 //   root.cfs          the tree as a composefs image, its files being the store's objects (composefs root), or

@@ -10,7 +10,6 @@
 #include "hostapp/base/strings.h"
 #include "ostree-integration/composefs/fs_verity.h"
 #include "ostree-integration/deploy/read_file.h"
-#include "ostree-integration/store/root_image.h"
 
 namespace hostapp {
 namespace {
@@ -34,7 +33,8 @@ Result<std::string> Problem(int dir, const HashValue& digest) {
 
 Status Rewrite(const ImageStore& store, const Deployment& deployment, int dir, OpContext& ctx) {
   TRY(RemoveFile(dir, kUnfinished, ctx.sys));
-  ASSIGN_OR_RETURN(const HashValue digest, WriteRootFile(store, deployment.manifest_digest, dir, kUnfinished, ctx));
+  ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
+  ASSIGN_OR_RETURN(const HashValue digest, WriteRootFile(tree, dir, kUnfinished, ctx));
   if (digest != *deployment.composefs) {
     return Error(Errc::kCorrupt, StrCat("what the store has of the image gives ", digest.Hex(), ", not ",
                                         deployment.composefs->Hex(), "; deploy the image again"));
@@ -46,12 +46,11 @@ Status Rewrite(const ImageStore& store, const Deployment& deployment, int dir, O
 
 }  // namespace
 
-Result<HashValue> WriteRootFile(const ImageStore& store, const Digest& manifest_digest, int dir,
-                                const std::string& name, OpContext& ctx) {
+Result<HashValue> WriteRootFile(const ImageTree& tree, int dir, const std::string& name, OpContext& ctx) {
   const UniqueFd file(ctx.sys.OpenAt(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
   if (!file.valid()) return SysError(-file.get(), StrCat("creating ", name));
   FileSink out(file.get(), ctx.sys);
-  ASSIGN_OR_RETURN(const RootImage image, WriteRootImage(store, manifest_digest, out, ctx).While("writing ", name));
+  ASSIGN_OR_RETURN(const RootImage image, tree.WriteRootImage(out, ctx).While("writing ", name));
   return image.digest;
 }
 

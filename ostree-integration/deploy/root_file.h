@@ -4,15 +4,15 @@
 
 #include "hostapp/base/hash.h"
 #include "ostree-integration/deploy/check_tree.h"
+#include "ostree-integration/store/image_tree.h"
 
 namespace hostapp {
 
 inline constexpr const char* kRootFileName = "root.cfs";
 
-// Writes the image's tree (WriteRootImage() says what and which errors) as the new file `name` in `dir`; returns its
+// Writes the tree (ImageTree::WriteRootImage() says what and which errors) as the new file `name` in `dir`; returns its
 // fs-verity digest. Not durable yet; what an error leaves of it is the caller's to remove. kBusy: the name is taken.
-Result<HashValue> WriteRootFile(const ImageStore& store, const Digest& manifest_digest, int dir,
-                                const std::string& name, OpContext& ctx);
+Result<HashValue> WriteRootFile(const ImageTree& tree, int dir, const std::string& name, OpContext& ctx);
 
 // CheckTree() for a composefs root.
 Result<std::vector<TreeProblem>> CheckRootFile(const Sysroot& sysroot, const ImageStore& store,

@@ -13,6 +13,9 @@ OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
 DISK_MIB = 640
+EPOCH = "1970-01-01"
+# UEFI's firmware looks at two digits of the year and knows none before 1998: it makes 2070 of 1970, in the clock, too.
+UEFI_EPOCH = "1998-01-01"
 
 
 def needs(path, package):
@@ -33,6 +36,7 @@ class None_:
     on_fat = False
     has_loader = False
     entries = state = None
+    dead_clock = EPOCH  # where a clock without a battery starts
 
     def make_disk(self, cell):
         made_by_the_product(cell, "--loader", "none")
@@ -49,6 +53,7 @@ class GrubBios:
     has_loader = True
     entries = "hostapp/grub/entries/%010d"
     state = ("hostapp/grub/env",)
+    dead_clock = EPOCH
 
     def make_disk(self, cell):
         made_by_the_product(cell, "--loader", "grub", *(word for argument in ARGUMENTS for word in ("--karg", argument)))
@@ -59,6 +64,7 @@ class GrubBios:
 
 class GrubUefi(GrubBios):
     name = "grub-uefi"
+    dead_clock = UEFI_EPOCH
 
     def machine(self, cell):
         needs(OVMF, "ovmf")
@@ -86,6 +92,7 @@ class SystemdBoot(OnFat):
     name = "systemd-boot"
     entries = "loader/entries/hostapp-%010d-*.conf"
     state = None  # the counters are in the names of the entries
+    dead_clock = UEFI_EPOCH
 
     def make_disk(self, cell):
         needs(SYSTEMD_BOOT, "systemd-boot-efi")
@@ -103,6 +110,7 @@ class Uboot(OnFat):
     name = "uboot"
     entries = "hostapp/uboot/entries/%d.env"
     state = ("hostapp/uboot/state-0", "hostapp/uboot/state-1")
+    dead_clock = EPOCH
 
     def machine(self, cell):
         needs(UBOOT, "u-boot-qemu")

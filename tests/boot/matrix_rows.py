@@ -346,12 +346,17 @@ def good_one_stops(cell):
 
 @row("clock at 1970: check fails")
 def clock_at_1970(cell):
-    cell.clock = "1970-01-01"
+    cell.clock = cell.column.dead_clock
+    year = cell.clock[:4]
     cell.update("check-fails")
-    cell.settle()
+    cell.settle('before() { say "clock at $(date +%Y)"; }\n')
+    if not all("user-space: clock at %s\n" % year in start.console for start in cell.starts):
+        raise Wrong("the clock is not at %s\n%s" % (year, cell.said()))
     cell.expect("v1", starts=2, cause="check-failed")
     if cell.status()["last_failure"]["time"] is not None:
         raise Wrong("a time that nobody knows: %s" % cell.status()["last_failure"])
+    if year != "1970":
+        cell.note("clock at " + year)
 
 
 @row("three updates in a row without a restart")

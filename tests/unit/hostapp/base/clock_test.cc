@@ -47,8 +47,9 @@ TEST(FormatTime, WritesFourDigitsForEveryYear) {
 }
 
 TEST(PlausibleNow, KnowsAClockThatLostItsBattery) {
-  testing::FakeClock dead(0), set(1800000000);
+  testing::FakeClock dead(0), of_two_digits(ParseTime("2070-01-01T00:00:12Z").value()), set(1800000000);
   EXPECT_EQ(PlausibleNow(dead), std::nullopt);
+  EXPECT_EQ(PlausibleNow(of_two_digits), std::nullopt);
   EXPECT_EQ(PlausibleNow(set), 1800000000);
 }
 

@@ -379,9 +379,9 @@ TEST(Status, ListsDeploymentsNewestFirstWithTheirStates) {
                                   std::pair(3u, "trial"), std::pair(2u, "default"), std::pair(1u, "previous")));
 }
 
-TEST(Status, SurvivesATreeThatIsGoneAndWarns) {
+TEST(Status, SurvivesAListOfContentsThatIsGoneAndWarns) {
   Device3 sysroot;
-  std::filesystem::remove_all(sysroot.DeploymentPath(1) + "/root");
+  std::filesystem::remove(sysroot.DeploymentPath(1) + "/contents");
   const Result<StatusReport> report = GetStatus(sysroot.device(), sysroot.ctx());
   ASSERT_TRUE(report.ok()) << report.error().message();
   EXPECT_THAT(report->deployments, SizeIs(3));
@@ -393,22 +393,6 @@ TEST(Status, WarnsOfAForeignKernelAndOfALedgerThatCannotBeWritten) {
   sysroot.Boot(2, "foreign-kernel", "foreign", "no");
   EXPECT_THAT(GetStatus(sysroot.device(), sysroot.ctx())->warnings,
               ElementsAre(HasSubstr("running kernel"), HasSubstr("could not be written")));
-}
-
-TEST(Status, CountsWhatOnlyOneDeploymentHas) {
-  Device3 sysroot;
-  const std::string one = sysroot.DeploymentPath(1) + "/root/";
-  const std::string two = sysroot.DeploymentPath(2) + "/root/";
-  // The store's links: of a file that both have, and of one that only 1 has, twice.
-  testing::WriteText(sysroot.root() + "/objects/shared", std::string(1000, 's'));
-  testing::WriteText(sysroot.root() + "/objects/own", std::string(100, 'o'));
-  std::filesystem::create_hard_link(sysroot.root() + "/objects/shared", one + "shared");
-  std::filesystem::create_hard_link(sysroot.root() + "/objects/shared", two + "shared");
-  std::filesystem::create_hard_link(sysroot.root() + "/objects/own", one + "own");
-  std::filesystem::create_hard_link(sysroot.root() + "/objects/own", one + "own-again");
-  const DeploymentSize size = MeasureDeployment(sysroot.Open(), 1, sysroot.ctx()).value();
-  EXPECT_EQ(size.total, 1000u + 100 + 1);  // and the one byte of its release file
-  EXPECT_EQ(size.unique, 100u + 1);
 }
 
 }  // namespace

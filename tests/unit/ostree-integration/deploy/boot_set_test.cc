@@ -8,6 +8,7 @@
 #include "ostree-integration/deploy/arm_trial.h"
 #include "ostree-integration/deploy/bootable.h"
 #include "ostree-integration/deploy/check_tree.h"
+#include "ostree-integration/deploy/contents.h"
 #include "ostree-integration/deploy/create_deployment.h"
 #include "ostree-integration/deploy/kargs.h"
 #include "ostree-integration/deploy/ledger_file.h"
@@ -333,6 +334,24 @@ TEST_F(CreatedTest, ComposefsRootIsOneFileOfTheDigestThatLedgerAndRecordHave) {
   EXPECT_TRUE(named.has_composefs_digest);
   EXPECT_EQ(named.composefs, LedgerDigest(*deployment.composefs));
   EXPECT_THAT(Check(deployment, TreeRepair::kNo), IsEmpty());
+}
+
+TEST_F(CreatedTest, ContentsAreOfTheTreeAndWrittenAgainWhereTheyAreNot) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string path = sysroot.DeploymentPath(1) + "/contents";
+  const std::string whole = testing::ReadText(path);
+  const auto check = [&](TreeRepair repair) {
+    return CheckContents(sysroot.Open(), store, deployment, repair, sysroot.ctx()).value();
+  };
+  EXPECT_FALSE(check(TreeRepair::kNo));
+  EXPECT_GT(MeasureDeployments(sysroot.Open(), {&deployment, 1}, sysroot.ctx()).at(0)->total, 0U);
+  for (const std::string& damaged : {std::string(), whole + "x", "X" + whole.substr(1)}) {
+    testing::WriteText(path, damaged);
+    ASSERT_TRUE(check(TreeRepair::kNo));
+    EXPECT_FALSE(check(TreeRepair::kNo)->repaired);
+    EXPECT_TRUE(check(TreeRepair::kYes)->repaired);
+    EXPECT_TRUE(testing::ReadText(path) == whole);
+  }
 }
 
 TEST_F(CreatedTest, ComposefsRootThatIsDamagedOrGoneIsFoundAndMended) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ostree-integration/store/root_image.h"
+#include "ostree-integration/store/image_tree.h"
 
 #include <fstream>
+#include <set>
 
 #include "hostapp/base/sinks.h"
 #include "ostree-integration/composefs/erofs_writer.h"
@@ -17,12 +18,16 @@ using testing::TarBytes;
 using testing::TestImage;
 using Tree = composefs::Tree;
 
-class RootImageTest : public testing::StoreTest {
+class ImageTreeTest : public testing::StoreTest {
  protected:
   // Pulled, and its root image.
   Result<RootImage> Write(const TestImage& image, StringSink& out) {
     TRY(Pull(image).status());
-    return WriteRootImage(store(), image.manifest.digest, out, ctx());
+    return WriteAgain(image, out);
+  }
+  Result<RootImage> WriteAgain(const TestImage& image, StringSink& out) {
+    ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store(), image.manifest.digest, ctx()));
+    return tree.WriteRootImage(out, ctx());
   }
   std::string ObjectOf(const TestImage& image, const std::string& folder, const std::string& name) {
     const auto found = FindImage(store(), image.manifest.digest);
@@ -76,7 +81,7 @@ Tree ExpectedTree(const std::string& long_object, const std::string& other_objec
   return tree;
 }
 
-TEST_F(RootImageTest, MakesTheTreeOfTheImage) {
+TEST_F(ImageTreeTest, MakesTheTreeOfTheImage) {
   const TestImage image =
       MakeImage({TarBytes()
                      .Dir("usr/", {.mtime = testing::Octal(1700000000, 11)})
@@ -103,7 +108,7 @@ TEST_F(RootImageTest, MakesTheTreeOfTheImage) {
       << "made " << bytes.text.size() << " bytes, expected " << expected.text.size();
 }
 
-TEST_F(RootImageTest, OfANameThatALaterLayerTookFromItsGroupIsNoLink) {
+TEST_F(ImageTreeTest, OfANameThatALaterLayerTookFromItsGroupIsNoLink) {
   const TestImage image = MakeImage(
       {TarBytes().Dir("usr/").File("usr/a", kLong).Hardlink("usr/b", "usr/a").Hardlink("usr/c", "usr/a").End(),
        TarBytes().File("usr/b", kLong).End()});
@@ -116,7 +121,7 @@ TEST_F(RootImageTest, OfANameThatALaterLayerTookFromItsGroupIsNoLink) {
   EXPECT_TRUE(bytes.text == same.text);
 }
 
-TEST_F(RootImageTest, RefusesANameThatHidesAFolderOfTheStore) {
+TEST_F(ImageTreeTest, RefusesANameThatHidesAFolderOfTheStore) {
   StringSink bytes;
   const auto made = Write(MakeImage({TarBytes().Dir("usr/").Dir("a7/").End()}), bytes);
   ASSERT_FALSE(made.ok());
@@ -125,27 +130,47 @@ TEST_F(RootImageTest, RefusesANameThatHidesAFolderOfTheStore) {
   EXPECT_EQ(bytes.text, "");
 }
 
-TEST_F(RootImageTest, RefusesAShortFileThatIsDamaged) {
+TEST_F(ImageTreeTest, RefusesAShortFileThatIsDamaged) {
   const TestImage image = MakeImage({TarBytes().Dir("usr/").File("usr/short", "short").End()});
   ASSERT_OK(Pull(image));
   const std::string object = StrCat(Repo(), "/objects/", ObjectOf(image, "usr", "short"));
   for (const char* damaged : {"Short", "shorter", ""}) {
     std::ofstream(object) << damaged;
     StringSink bytes;
-    const auto made = WriteRootImage(store(), image.manifest.digest, bytes, ctx());
+    const auto made = WriteAgain(image, bytes);
     ASSERT_FALSE(made.ok()) << damaged;
     EXPECT_EQ(made.error().code(), Errc::kCorrupt);
     EXPECT_THAT(made.error().message(), HasSubstr(ObjectOf(image, "usr", "short")));
   }
   ASSERT_EQ(::unlink(object.c_str()), 0);
   StringSink bytes;
-  EXPECT_EQ(WriteRootImage(store(), image.manifest.digest, bytes, ctx()).error().code(), Errc::kNotFound);
+  EXPECT_EQ(WriteAgain(image, bytes).error().code(), Errc::kNotFound);
 }
 
-TEST_F(RootImageTest, OfAnImageThatIsNotThereIsNotFound) {
+TEST_F(ImageTreeTest, KnowsEachObjectOnceWithItsSize) {
+  const TestImage image = MakeImage({TarBytes()
+                                         .Dir("usr/")
+                                         .File("usr/a", kLong)
+                                         .Hardlink("usr/b", "usr/a")
+                                         .File("usr/equal", kLong)
+                                         .File("usr/other", kOther)
+                                         .Symlink("usr/link", "a")
+                                         .End()});
+  ASSERT_OK(Pull(image));
+  std::multiset<uint64_t> sizes;
+  Sha256 last{};
+  for (const ObjectSize& object : ImageTree::Load(store(), image.manifest.digest, ctx())->Objects()) {
+    EXPECT_LT(last, object.object);
+    last = object.object;
+    sizes.insert(object.size);
+  }
+  EXPECT_THAT(sizes, ::testing::ElementsAre(0, kLong.size(), kOther.size()));
+}
+
+TEST_F(ImageTreeTest, OfAnImageThatIsNotThereIsNotFound) {
   StringSink bytes;
   const TestImage image = MakeImage({TarBytes().Dir("usr/").End()});
-  EXPECT_EQ(WriteRootImage(store(), image.manifest.digest, bytes, ctx()).error().code(), Errc::kNotFound);
+  EXPECT_EQ(WriteAgain(image, bytes).error().code(), Errc::kNotFound);
 }
 
 }  // namespace

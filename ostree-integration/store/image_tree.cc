@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ostree-integration/store/root_image.h"
+#include "ostree-integration/store/image_tree.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -115,9 +115,7 @@ Status CheckRootNames(const Node& root) {
   return Ok();
 }
 
-Result<RootImage> Write(const ImageStore& store, const ImageConfig& config, ByteSink& out, OpContext& ctx) {
-  std::vector<std::string> left_out;  // said when the image was merged
-  ASSIGN_OR_RETURN(const Node root, HostTree(store, config, left_out, ctx));
+Result<RootImage> Write(const ImageStore& store, const Node& root, ByteSink& out, OpContext& ctx) {
   TRY(CheckRootNames(root));
   std::vector<composefs::Xattr> xattrs;
   ASSIGN_OR_RETURN(Tree tree, Tree::Create(RootMetadata(*root.inode, xattrs)));
@@ -129,12 +127,38 @@ Result<RootImage> Write(const ImageStore& store, const ImageConfig& config, Byte
   return written;
 }
 
+void AddObjects(const Node& folder, std::vector<ObjectSize>& out) {
+  for (const auto& [name, child] : folder.children) {
+    if (child.is_dir()) {
+      AddObjects(child, out);
+    } else {
+      out.push_back({.object = child.inode->object, .size = child.inode->size});
+    }
+  }
+}
+
 }  // namespace
 
-Result<RootImage> WriteRootImage(const ImageStore& store, const Digest& manifest_digest, ByteSink& out,
-                                 OpContext& ctx) {
+Result<ImageTree> ImageTree::Load(const ImageStore& store, const Digest& manifest_digest, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoredImage image, LoadImage(store, manifest_digest));
-  return Write(store, image.config, out, ctx).While("the root image of ", manifest_digest.Short());
+  std::vector<std::string> left_out;  // said when the image was merged
+  ASSIGN_OR_RETURN(Node root,
+                   HostTree(store, image.config, left_out, ctx).While("the tree of ", manifest_digest.Short()));
+  return ImageTree(store, manifest_digest, std::make_shared<const Node>(std::move(root)));
+}
+
+Result<RootImage> ImageTree::WriteRootImage(ByteSink& out, OpContext& ctx) const {
+  return Write(*store_, *root_, out, ctx).While("the root image of ", manifest_digest_.Short());
+}
+
+std::vector<ObjectSize> ImageTree::Objects() const {
+  std::vector<ObjectSize> out;
+  AddObjects(*root_, out);
+  const auto by_id = [](const ObjectSize& a, const ObjectSize& b) { return a.object < b.object; };
+  const auto same = [](const ObjectSize& a, const ObjectSize& b) { return a.object == b.object; };
+  std::sort(out.begin(), out.end(), by_id);
+  out.erase(std::unique(out.begin(), out.end(), same), out.end());
+  return out;
 }
 
 }  // namespace hostapp

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/contents.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/test_sysroot.h"
+
+namespace hostapp {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TestSysroot;
+
+ObjectSize Object(uint8_t first, uint8_t last, uint64_t size) {
+  ObjectSize object{.size = size};
+  object.object[0] = std::byte{first};
+  object.object[7] = std::byte{last};
+  return object;
+}
+
+struct ContentsTest : ::testing::Test {
+  std::vector<Result<DeploymentSize>> Measure() {
+    return MeasureDeployments(sysroot.Open(), LoadDeployments(sysroot.Open(), sysroot.ctx()).value(), sysroot.ctx());
+  }
+  void Add(DeploymentSerial serial, const std::vector<ObjectSize>& objects) {
+    sysroot.Add(serial);
+    sysroot.SetContents(serial, objects);
+  }
+  std::string Path(DeploymentSerial serial) { return sysroot.DeploymentPath(serial) + "/contents"; }
+
+  TestSysroot sysroot;
+};
+
+TEST_F(ContentsTest, CountsWhatOnlyOneDeploymentHas) {
+  Add(1, {Object(0, 1, 1000), Object(0, 2, 100), Object(200, 0, 10)});
+  Add(2, {Object(0, 1, 1000), Object(200, 0, 10)});
+  Add(3, {Object(0, 0, 7), Object(0, 1, 1000), Object(255, 255, uint64_t{1} << 40)});
+  const auto sizes = Measure();
+  ASSERT_EQ(sizes.size(), 3U);
+  const auto expect = [&](size_t i, uint64_t total, uint64_t unique) {
+    ASSERT_TRUE(sizes[i].ok()) << sizes[i].error().message();
+    EXPECT_EQ(sizes[i]->total, total) << i;
+    EXPECT_EQ(sizes[i]->unique, unique) << i;
+  };
+  expect(0, 1110, 100);
+  expect(1, 1010, 0);
+  expect(2, 1007 + (uint64_t{1} << 40), 7 + (uint64_t{1} << 40));
+}
+
+// More than one buffer holds, so that records stand across its ends.
+TEST_F(ContentsTest, OfManyObjectsAreReadPieceByPiece) {
+  std::vector<ObjectSize> all, odd;
+  uint64_t total = 0, total_odd = 0;
+  for (uint32_t i = 0; i < 10000; ++i) {
+    ObjectSize object{.size = i};
+    for (int byte = 0; byte < 4; ++byte) object.object[4 + byte] = static_cast<std::byte>(i >> (24 - 8 * byte));
+    all.push_back(object);
+    total += i;
+    if (i % 2 == 0) continue;
+    odd.push_back(object);
+    total_odd += i;
+  }
+  Add(1, all);
+  Add(2, odd);
+  const auto sizes = Measure();
+  EXPECT_EQ(sizes.at(0)->total, total);
+  EXPECT_EQ(sizes.at(0)->unique, total - total_odd);
+  EXPECT_EQ(sizes.at(1)->total, total_odd);
+  EXPECT_EQ(sizes.at(1)->unique, 0U);
+}
+
+TEST_F(ContentsTest, ThatAreGoneOrDamagedAreAnErrorInTheirPlace) {
+  Add(1, {Object(0, 1, 1000)});
+  Add(2, {Object(0, 1, 1000), Object(0, 2, 50)});
+  const std::string whole = testing::ReadText(Path(1));
+  for (const std::string& damaged : {std::string(), std::string("HSTCONT"), "X" + whole.substr(1),
+                                     whole.substr(0, whole.size() - 1), whole + whole.substr(8)}) {
+    testing::WriteText(Path(1), damaged);
+    const auto sizes = Measure();
+    ASSERT_FALSE(sizes.at(0).ok()) << damaged.size();
+    EXPECT_EQ(sizes[0].error().code(), Errc::kCorrupt);
+    EXPECT_THAT(sizes[0].error().message(), HasSubstr("measuring deployment 1"));
+    EXPECT_EQ(sizes.at(1)->total, 1050U);
+  }
+  std::filesystem::remove(Path(1));
+  EXPECT_EQ(Measure().at(0).error().code(), Errc::kNotFound);
+  EXPECT_EQ(Measure().at(1)->unique, 1050U);
+}
+
+}  // namespace
+}  // namespace hostapp
