@@ -50,6 +50,7 @@ class Boot {
   bool Count(const Choice& choice);
   bool Compose(const Choice& choice);
   bool ComposeTree(const Choice& choice, Cause& cause);
+  bool ComposeOn(const Trees& trees, const Choice& choice, Cause& cause);
   void ResetIfAsked(const MountPlan& plan);
   void Record(const Choice& choice, Cause cause);
   void StoreOrGiveUp(const Ledger& next);
@@ -125,6 +126,7 @@ bool Boot::Compose(const Choice& choice) {
                          .trial = trial,
                          .ledger_writable = table_.ledger_writable,
                          .ledger_remade = remade_,
+                         .composefs = made_.tree.composefs,
                          .etc = made_.etc.form};
   if (!WriteReport(report, why_)) console_.Complain(why_.text());
   if (made_.etc.copied) console_.Say("copied ", made_.etc.stats.entries, " changes to /etc");
@@ -136,17 +138,25 @@ bool Boot::Compose(const Choice& choice) {
 
 bool Boot::ComposeTree(const Choice& choice, Cause& cause) {
   made_ = Composition{};
-  const Fd tree = OpenDirectory(root_.get(), PathOf(kDeployments, "/", choice.serial, "/root").c_str());
-  if (!tree.ok()) return why_.IsErrno(errno, "opening the tree of deployment ", choice.serial);
+  const Trees trees(settings_.physical, root_.get(), ledger());
+  if (!trees.Mount(choice.serial, made_.tree, cause, why_)) return false;
+  if (ComposeOn(trees, choice, cause)) return true;
+  made_.tree.root.Close();
+  Unmount();
+  return false;
+}
+
+bool Boot::ComposeOn(const Trees& trees, const Choice& choice, Cause& cause) {
+  const int tree = made_.tree.root.get();
   cause = Cause::kNoInit;
-  if (!CheckInit(tree.get(), settings_.init, why_)) return false;
+  if (!CheckInit(tree, settings_.init, why_)) return false;
   cause = Cause::kNoModules;
-  if (choice.kernel == Kernel::kOwn && !CheckModules(tree.get(), why_)) return false;
+  if (choice.kernel == Kernel::kOwn && !CheckModules(tree, why_)) return false;
   cause = Cause::kMount;
   MountPlan plan;
-  if (!MakePlan(choice.serial, LookAtTree(tree.get()), plan, why_)) return false;
+  if (!MakePlan(choice.serial, LookAtTree(tree), plan, why_)) return false;
   ResetIfAsked(plan);
-  return RunPlan(plan, settings_.physical, root_.get(), EtcSource(ledger(), choice.serial), made_, why_);
+  return RunPlan(plan, trees, EtcSource(ledger(), choice.serial), made_, why_);
 }
 
 // Not for a trial: it runs on the /etc and /var that its release has to prove itself with, and may be given up. Nor
@@ -158,7 +168,7 @@ void Boot::ResetIfAsked(const MountPlan& plan) {
     return;
   }
   ResetReport report;
-  if (!FactoryReset(root_.get(), plan, store_, report, why_)) {
+  if (!FactoryReset(root_.get(), made_.tree.root.get(), plan, store_, report, why_)) {
     console_.Complain("factory reset: ", why_.text(), ": it goes on at the next boot");
     return;
   }
@@ -168,10 +178,10 @@ void Boot::ResetIfAsked(const MountPlan& plan) {
 }
 
 // Only a trial's failures are recorded, and a mount that did not work under a kernel the deployment did not bring may
-// be that kernel's fault.
+// be that kernel's fault. What is wrong on the disk is nobody else's.
 void Boot::Record(const Choice& choice, Cause cause) {
   if (!OnTrial(choice.serial) || !table_.ledger_writable) return;
-  if (choice.kernel != Kernel::kOwn && cause != Cause::kNoInit) return;
+  if (choice.kernel != Kernel::kOwn && cause != Cause::kNoInit && cause != Cause::kDigest) return;
   Ledger next = *ledger();
   bootsel::FailTrial(next, cause, why_.text(), Now());
   next.generation++;

@@ -14,15 +14,21 @@ using bootsel::Serial;
 
 Path DeploymentPath(Serial serial, std::string_view below) { return PathOf(kDeployments, "/", serial, "/", below); }
 
+Fd OpenImageEtc(int tree, Serial serial, Problem& why) {
+  Fd etc = OpenDirectory(tree, "usr/etc");
+  if (!etc.ok()) why.IsErrno(errno, "opening /usr/etc of deployment ", serial);
+  return etc;
+}
+
 // Fills `target` with the changes of `from`: its upper folder, or what its real copy differs from its image in.
-bool CopyChanges(int root, Serial from, int target, EtcState& state, Problem& why) {
-  const Fd tree = OpenDirectory(root, DeploymentPath(from, "etc/tree").c_str());
-  if (tree.ok()) {
-    const Fd image = OpenDirectory(root, DeploymentPath(from, "root/usr/etc").c_str());
-    if (!image.ok()) return why.IsErrno(errno, "opening /usr/etc of deployment ", from);
-    return DiffToUpper(image.get(), tree.get(), target, state.stats, why);
+bool CopyChanges(const Trees& trees, Serial from, int target, EtcState& state, Problem& why) {
+  const Fd copy = OpenDirectory(trees.root(), DeploymentPath(from, "etc/tree").c_str());
+  if (copy.ok()) {
+    const Fd tree = trees.Open(from, why);
+    const Fd image = tree.ok() ? OpenImageEtc(tree.get(), from, why) : Fd();
+    return image.ok() && DiffToUpper(image.get(), copy.get(), target, state.stats, why);
   }
-  const Fd upper = OpenDirectory(root, DeploymentPath(from, "etc/upper").c_str());
+  const Fd upper = OpenDirectory(trees.root(), DeploymentPath(from, "etc/upper").c_str());
   if (!upper.ok()) return why.IsErrno(errno, "opening the changes to /etc of deployment ", from);
   return CopyTree(upper.get(), target, CopyKind::kOverlayUpper, state.stats, why);
 }
@@ -33,12 +39,11 @@ bool HasChanges(int root, Serial serial) {
 }
 
 // An overlay shows the upper folder's own owner and mode as /etc's, so an empty one takes the image's.
-bool TakeImageAttributes(int root, Serial serial, int target, Problem& why) {
-  const Fd image = OpenDirectory(root, DeploymentPath(serial, "root/usr/etc").c_str());
+bool TakeImageAttributes(int tree, Serial serial, int target, Problem& why) {
+  const Fd image = OpenImageEtc(tree, serial, why);
+  if (!image.ok()) return false;
   struct stat info = {};
-  if (!image.ok() || fstat(image.get(), &info) != 0)
-    return why.IsErrno(errno, "opening /usr/etc of deployment ", serial);
-  if (fchmod(target, info.st_mode & 07777) == 0) return true;
+  if (fstat(image.get(), &info) == 0 && fchmod(target, info.st_mode & 07777) == 0) return true;
   return why.IsErrno(errno, "making /etc of deployment ", serial);
 }
 
@@ -57,7 +62,8 @@ Serial EtcSource(const bootsel::Ledger* ledger, Serial serial) {
   return from == serial ? bootsel::kNoSerial : from;
 }
 
-bool PrepareEtc(int root, Serial serial, Serial from, EtcState& state, Problem& why) {
+bool PrepareEtc(const Trees& trees, int tree, Serial serial, Serial from, EtcState& state, Problem& why) {
+  const int root = trees.root();
   if (ExistsAt(root, DeploymentPath(serial, "etc/tree").c_str())) {
     state.form = EtcForm::kCopy;
     return true;
@@ -72,23 +78,23 @@ bool PrepareEtc(int root, Serial serial, Serial from, EtcState& state, Problem& 
   if (!scratch.ok()) return why.IsErrno(errno, "opening hostapp/tmp");
   state.copied = HasChanges(root, from);
   const auto fill = [&](int target) {
-    if (!TakeImageAttributes(root, serial, target, why)) return false;
-    return !state.copied || CopyChanges(root, from, target, state, why);
+    if (!TakeImageAttributes(tree, serial, target, why)) return false;
+    return !state.copied || CopyChanges(trees, from, target, state, why);
   };
   return MakeComplete(scratch.get(), PathOf("etc-", serial).c_str(), etc.get(), "upper", fill, why);
 }
 
-bool MakeEmptyUpper(int root, Serial serial, int etc, Problem& why) {
+bool MakeEmptyUpper(int tree, Serial serial, int etc, Problem& why) {
   const Fd upper = EnsureDirectory(etc, "upper", 0755) ? OpenDirectory(etc, "upper") : Fd();
   if (!upper.ok() || fchmod(etc, 0755) != 0) return why.IsErrno(errno, "making /etc of deployment ", serial);
-  return TakeImageAttributes(root, serial, upper.get(), why);
+  return TakeImageAttributes(tree, serial, upper.get(), why);
 }
 
-bool PrepareEtcCopy(int root, Serial serial, EtcState& state, Problem& why) {
+bool PrepareEtcCopy(int root, int tree, Serial serial, EtcState& state, Problem& why) {
   state.form = EtcForm::kCopy;
   const Fd etc = OpenDirectory(root, DeploymentPath(serial, "etc").c_str());
   const Fd upper = etc.ok() ? OpenDirectory(etc.get(), "upper") : Fd();
-  const Fd image = OpenDirectory(root, DeploymentPath(serial, "root/usr/etc").c_str());
+  const Fd image = OpenDirectory(tree, "usr/etc");
   const Fd scratch = OpenScratch(root);
   if (!upper.ok() || !image.ok() || !scratch.ok()) return why.IsErrno(errno, "copying /etc of deployment ", serial);
   const auto fill = [&](int target) { return MergeOverlay(image.get(), upper.get(), target, state.stats, why); };

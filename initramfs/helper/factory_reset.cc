@@ -31,8 +31,8 @@ struct Part {
 
 class Reset {
  public:
-  Reset(int root, const MountPlan& plan, ResetReport& report, Problem& why)
-      : root_(root), plan_(plan), report_(report), why_(why) {}
+  Reset(int root, int tree, const MountPlan& plan, ResetReport& report, Problem& why)
+      : root_(root), tree_(tree), plan_(plan), report_(report), why_(why) {}
 
   bool Begin();
   bool Var();
@@ -51,9 +51,9 @@ class Reset {
   void Move(std::string_view path, int from, int to, std::string_view below);
   bool MoveBelow(int from_root, int to_root, std::string_view below, bool& moved);
   Fd OpenParent(int to, const char* name, int like);
-  Path InDeployment(std::string_view below) const { return PathOf(kDeployments, "/", plan_.serial, "/", below); }
 
   int root_;
+  int tree_;
   const MountPlan& plan_;
   ResetReport& report_;
   Problem& why_;
@@ -99,7 +99,7 @@ bool Reset::Etc() {
                      .name = "etc",
                      .fresh = PathOf("new-etc-", plan_.serial),
                      .old = PathOf("old-etc-", plan_.serial)};
-  return Replace(part, [this](int folder) { return MakeEmptyUpper(root_, plan_.serial, folder, why_); });
+  return Replace(part, [this](int folder) { return MakeEmptyUpper(tree_, plan_.serial, folder, why_); });
 }
 
 template <typename Fill>
@@ -215,7 +215,7 @@ bool Reset::PutInPlace(const Part& part, int parent) {
 bool Reset::FillVar(int folder) {
   for (const Step& step : plan_.Steps()) {
     if (step.kind != StepKind::kPersistent) continue;
-    const Fd image = OpenDirectory(root_, InDeployment(PathOf("root/", step.target)).c_str());
+    const Fd image = OpenDirectory(tree_, step.target);
     if (!image.ok()) return why_.IsErrno(errno, "opening /", step.target, " of deployment ", plan_.serial);
     const std::string_view below = std::string_view(step.source).substr(3);  // behind "var"
     if (below.empty()) {
@@ -244,8 +244,8 @@ bool ResetWaits(const bootsel::Ledger* ledger) {
   return ledger != nullptr && ledger->pending_action == bootsel::kFactoryReset;
 }
 
-bool FactoryReset(int root, const MountPlan& plan, LedgerStore& store, ResetReport& report, Problem& why) {
-  Reset reset(root, plan, report, why);
+bool FactoryReset(int root, int tree, const MountPlan& plan, LedgerStore& store, ResetReport& report, Problem& why) {
+  Reset reset(root, tree, plan, report, why);
   if (!reset.Begin() || !reset.Var() || !reset.Etc() || !reset.KeptAll()) return false;
   if (!Clear(store, why)) return false;
   Problem ignored;  // the reset is done; what is left is the next boot's and gc's

@@ -32,9 +32,10 @@ struct ResetReport {
 
 bool ResetWaits(const bootsel::Ledger* ledger);
 
-// Resets, for the deployment of `plan`, and clears the request; durable when this returns true. On false the request
-// stays, and the boot can go on: with the old /var or, when a kept path could not be moved, with a new one without it.
-bool FactoryReset(int root, const MountPlan& plan, LedgerStore& store, ResetReport& report, Problem& why);
+// Resets, for the deployment of `plan` with its open `tree`, and clears the request; durable when this returns true. On
+// false the request stays, and the boot can go on: with the old /var or, when a kept path could not be moved, with a
+// new one without it.
+bool FactoryReset(int root, int tree, const MountPlan& plan, LedgerStore& store, ResetReport& report, Problem& why);
 
 // Without a reset that waits: what a finished one has left becomes unfinished work that anything may remove.
 bool SweepReset(int root, const LedgerStore& store, Problem& why);

@@ -38,6 +38,13 @@ bool NeedsAllDeployments(const bootsel::Ledger* ledger, const DeploymentFacts* d
 
 }  // namespace
 
+bool ReadComposefsDigest(int root, Serial serial, bootsel::Digest& digest) {
+  std::array<char, kMaxJsonBytes> buffer;
+  std::string_view json;
+  return ReadFileAt(root, PathOf(kDeployments, "/", serial, "/deployment.json").c_str(), buffer, json) &&
+         bootsel::ParseDigest(FindString(json, "composefs_digest"), digest);
+}
+
 void FactsTable::Gather(int root, const bootsel::Ledger* ledger, const bootsel::Asked& asked) {
   std::array<Serial, kMaxDeployments> broken{};
   size_t broken_count = 0;

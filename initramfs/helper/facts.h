@@ -10,6 +10,9 @@ namespace hostapp::initramfs {
 
 inline constexpr const char* kDeployments = "hostapp/deployments";
 
+// The digest of a deployment's composefs image, of its deployment.json; false if it has none, or none that can be read.
+bool ReadComposefsDigest(int root, bootsel::Serial serial, bootsel::Digest& digest);
+
 // The table that the choice looks at. Fixed in size: what the ledger names and what was asked for come first and always
 // fit; of the proven ones the newest are kept.
 class FactsTable {

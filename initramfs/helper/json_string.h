@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two values that the helper needs of a deployment.json, without a JSON parser in the boot path.
+// The few values that the helper needs of a deployment.json, without a JSON parser in the boot path.
 #pragma once
 
 #include <string_view>

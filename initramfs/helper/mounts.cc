@@ -12,20 +12,19 @@
 namespace hostapp::initramfs {
 namespace {
 
-Path Target(const Step& step) { return PathOf(kNewRoot, step.target[0] == '\0' ? "" : "/", step.target); }
+Path InTree(std::string_view below) { return PathOf(kNewRoot, "/", below); }
+Path Target(const Step& step) { return InTree(step.target); }
 
 class Runner {
  public:
-  Runner(const MountPlan& plan, const char* physical, int root, Composition& made, Problem& why)
-      : physical_(physical), root_(root), serial_(plan.serial), made_(made), why_(why) {
+  Runner(const MountPlan& plan, const Trees& trees, Composition& made, Problem& why)
+      : trees_(trees), root_(trees.root()), serial_(plan.serial), made_(made), why_(why) {
     struct statvfs info = {};
-    read_only_ = fstatvfs(root, &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+    read_only_ = fstatvfs(root_, &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
   }
 
   bool Run(const Step& step, bootsel::Serial etc_from) {
     switch (step.kind) {
-      case StepKind::kTree:
-        return Tree();
       case StepKind::kEtc:
         return Etc(step, etc_from);
       case StepKind::kPersistent:
@@ -38,22 +37,22 @@ class Runner {
 
  private:
   Path InDeployment(std::string_view below) const {
-    return PathOf(physical_, "/", kDeployments, "/", serial_, "/", below);
+    return PathOf(trees_.physical(), "/", kDeployments, "/", serial_, "/", below);
   }
   bool Bind(const Path& source, const Path& target) {
     if (source.truncated() || target.truncated()) return why_.Is("binding ", target, ": path too long");
     if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0) return true;
     return why_.IsErrno(errno, "binding ", source, " on ", target);
   }
-  bool Tree();
   bool Etc(const Step& step, bootsel::Serial etc_from);
+  bool NeedsEtcCopy(int error) const;
   bool ReadOnlyEtc(const Step& step);
   bool Overlay(const Step& step, const Text<2048>& layers);
   bool Persistent(const Step& step);
   bool FillOnce(const Step& step);
   bool Tmpfs(const Step& step);
 
-  const char* physical_;
+  const Trees& trees_;
   int root_;
   bootsel::Serial serial_;
   bool read_only_ = false;
@@ -61,25 +60,25 @@ class Runner {
   Problem& why_;
 };
 
-// Read-only is the mount, not the file system: /var and the ledger on the same one stay writable.
-bool Runner::Tree() {
-  const Path tree = PathOf(kNewRoot);
-  if (!Bind(InDeployment("root"), tree)) return false;
-  if (mount(nullptr, tree.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0) return true;
-  return why_.IsErrno(errno, "making the tree of deployment ", serial_, " read-only");
-}
-
 bool Runner::Etc(const Step& step, bootsel::Serial etc_from) {
   if (read_only_) return ReadOnlyEtc(step);
-  if (!PrepareEtc(root_, serial_, etc_from, made_.etc, why_)) return false;
+  if (!PrepareEtc(trees_, made_.tree.root.get(), serial_, etc_from, made_.etc, why_)) return false;
   if (made_.etc.form == EtcForm::kCopy) return Bind(InDeployment("etc/tree"), Target(step));
   Text<2048> layers(",lowerdir=");
-  layers.Append(InDeployment("root/usr/etc"));
+  layers.Append(InTree("usr/etc"));
   layers.Append(",upperdir=").Append(InDeployment("etc/upper"));
   layers.Append(",workdir=").Append(InDeployment("etc/work"));
   if (Overlay(step, layers)) return true;
-  if (errno != ENODEV) return false;
-  return PrepareEtcCopy(root_, serial_, made_.etc, why_) && Bind(InDeployment("etc/tree"), Target(step));
+  if (!NeedsEtcCopy(errno)) return false;
+  return PrepareEtcCopy(root_, made_.tree.root.get(), serial_, made_.etc, why_) &&
+         Bind(InDeployment("etc/tree"), Target(step));
+}
+
+// Where there is no overlayfs, or no room for another one: EROFS from a file and the overlay of the tree are as many
+// file systems on top of each other as the kernel allows.
+bool Runner::NeedsEtcCopy(int error) const {
+  const auto& composefs = made_.tree.composefs;
+  return error == ENODEV || (error == EINVAL && composefs && composefs->image == ImageBy::kFile);
 }
 
 // A disk that takes no writes any more still boots, with the /etc that it has.
@@ -89,10 +88,10 @@ bool Runner::ReadOnlyEtc(const Step& step) {
     return Bind(InDeployment("etc/tree"), Target(step));
   }
   if (!ExistsAt(root_, PathOf(kDeployments, "/", serial_, "/etc/upper").c_str())) {
-    return Bind(InDeployment("root/usr/etc"), Target(step));
+    return Bind(InTree("usr/etc"), Target(step));
   }
   Text<2048> layers(",lowerdir=");
-  layers.Append(InDeployment("etc/upper")).Append(":").Append(InDeployment("root/usr/etc"));
+  layers.Append(InDeployment("etc/upper")).Append(":").Append(InTree("usr/etc"));
   return Overlay(step, layers);
 }
 
@@ -112,7 +111,7 @@ bool Runner::Overlay(const Step& step, const Text<2048>& layers) {
 }
 
 bool Runner::Persistent(const Step& step) {
-  return FillOnce(step) && Bind(PathOf(physical_, "/hostapp/", step.source), Target(step));
+  return FillOnce(step) && Bind(PathOf(trees_.physical(), "/hostapp/", step.source), Target(step));
 }
 
 // From the image, in hostapp/tmp, renamed when complete: a power cut leaves nothing or all of it. An empty folder
@@ -122,7 +121,7 @@ bool Runner::FillOnce(const Step& step) {
   const bool is_var = step.target == std::string_view("var");
   if (read_only_ || (ExistsAt(root_, target.c_str()) && !(is_var && IsEmptyDirectory(root_, target.c_str()))))
     return true;
-  const Fd image = OpenDirectory(root_, PathOf(kDeployments, "/", serial_, "/root/", step.target).c_str());
+  const Fd image = OpenDirectory(made_.tree.root.get(), step.target);
   const Fd parent = OpenDirectory(root_, is_var ? "hostapp" : "hostapp/var");
   const Fd scratch = EnsureDirectory(root_, "hostapp/tmp", 0700) ? OpenDirectory(root_, "hostapp/tmp") : Fd();
   if (!image.ok() || !parent.ok() || !scratch.ok()) return why_.IsErrno(errno, "filling ", target);
@@ -143,21 +142,13 @@ bool MoveMount(const char* source, const char* target, Problem& why) {
 
 }  // namespace
 
-bool RunPlan(const MountPlan& plan, const char* physical, int root, bootsel::Serial etc_from, Composition& made,
-             Problem& why) {
-  if (!EnsureDirectory(AT_FDCWD, "/run/hostapp", 0755) || !EnsureDirectory(AT_FDCWD, kNewRoot, 0755)) {
-    return why.IsErrno(errno, "making ", kNewRoot);
-  }
-  Runner runner(plan, physical, root, made, why);
+bool RunPlan(const MountPlan& plan, const Trees& trees, bootsel::Serial etc_from, Composition& made, Problem& why) {
+  Runner runner(plan, trees, made, why);
   for (const Step& step : plan.Steps()) {
-    if (runner.Run(step, etc_from)) continue;
-    Unmount();
-    return false;
+    if (!runner.Run(step, etc_from)) return false;
   }
   return true;
 }
-
-void Unmount() { umount2(kNewRoot, MNT_DETACH); }
 
 bool PutInPlace(const char* physical, Problem& why) {
   // The kernel moves no mount out of a shared one, and an init before us may have made everything shared.

@@ -53,7 +53,6 @@ bool MakePlan(bootsel::Serial serial, const TreeFacts& tree, MountPlan& plan, Pr
   }
   plan = MountPlan{};
   plan.serial = serial;
-  Add(plan, {.kind = StepKind::kTree});
   Add(plan, {.kind = StepKind::kEtc, .target = "etc"});
   Add(plan, {.kind = StepKind::kPersistent, .target = "var", .source = "var"});
   for (const Bound& bound : kBound) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which mounts make a deployment the root: a list, made without touching anything, so that tables test it.
+// Which mounts on a deployment's tree make it the root: a list, made without touching anything, so that tables test it.
 #pragma once
 
 #include <array>
@@ -51,15 +51,14 @@ struct TreeFacts {
 TreeFacts LookAtTree(int tree);
 
 enum class StepKind : uint8_t {
-  kTree,        // the deployment's tree, read-only, as the root of everything else
   kEtc,         // overlay of the image's /usr/etc and the deployment's changes, or its real copy
   kPersistent,  // bound from hostapp/var, writable, after being filled from the image if it is not there yet
   kTmpfs,
 };
 
 struct Step {
-  StepKind kind = StepKind::kTree;
-  const char* target = "";  // below the new root; empty: the root itself
+  StepKind kind = StepKind::kTmpfs;
+  const char* target = "";  // below the new root
   const char* source = "";  // kPersistent: below hostapp; the image's folder that fills it is `target`
 };
 

@@ -24,7 +24,12 @@ Text<1024> FormatReport(const Report& report) {
   if (report.asked.Any()) text.Append(bootsel::FormatDigest(report.asked.boot_set, hex));
   text.Append("\nledger-writable=").Append(YesNo(report.ledger_writable));
   text.Append("\nledger-remade=").Append(YesNo(report.ledger_remade));
-  text.Append("\nroot=checkout\netc=").Append(report.etc == EtcForm::kOverlay ? "overlay" : "copy");
+  text.Append("\nroot=").Append(report.composefs ? "composefs" : "checkout");
+  if (report.composefs) {
+    text.Append("\nroot-image=").Append(ImageByName(report.composefs->image));
+    text.Append("\nroot-store=").Append(StoreAsName(report.composefs->store));
+  }
+  text.Append("\netc=").Append(report.etc == EtcForm::kOverlay ? "overlay" : "copy");
   text.Append("\nhelper=" HOSTAPP_VERSION "\n");
   return text;
 }

@@ -15,6 +15,7 @@ struct Report {
   bool trial = false;
   bool ledger_writable = true;
   bool ledger_remade = false;
+  std::optional<ComposefsWay> composefs;  // nothing: a checkout
   EtcForm etc = EtcForm::kOverlay;
 };
 

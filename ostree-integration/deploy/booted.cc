@@ -47,6 +47,14 @@ Result<bool> ParseYesNo(const Fields& fields, std::string_view key) {
   return text == "yes";
 }
 
+BootedRoot ParseRoot(const Fields& fields) {
+  const auto text = [&](std::string_view key) {
+    const auto found = fields.find(key);
+    return std::string(found == fields.end() ? std::string_view() : found->second);
+  };
+  return {.root = text("root"), .image = text("root-image"), .store = text("root-store"), .etc = text("etc")};
+}
+
 Result<Booted> ParseBooted(std::string_view text) {
   const Fields fields = ParseFields(text);
   Booted booted;
@@ -59,6 +67,7 @@ Result<Booted> ParseBooted(std::string_view text) {
   ASSIGN_OR_RETURN(booted.reason, ParseName(fields, "reason", bootsel::Reason::kDefaultGaveWay, bootsel::ReasonName));
   ASSIGN_OR_RETURN(booted.kernel, ParseName(fields, "kernel", bootsel::Kernel::kForeign, bootsel::KernelName));
   ASSIGN_OR_RETURN(booted.ledger_writable, ParseYesNo(fields, "ledger-writable"));
+  booted.root = ParseRoot(fields);
   return booted;
 }
 

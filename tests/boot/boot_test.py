@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 
+import composefs_tree
 from device import LABEL, PART_UUID, REPORT_PLACES, UUID, Skipped, Tools, asked, main, run, write
 
 TESTS = {}
@@ -173,6 +174,95 @@ def without_overlayfs_etc_is_a_real_copy(device):
     assert device.file("/hostapp/deployments/2/etc/tree/added") == b"two\n"
     device.boot("root=UUID=%s %s" % (UUID, asked(2)))
     device.expect("report: etc=copy", "user-space: etc-files added hostname probe secret")
+
+
+@test
+def composefs_root_boots(device):
+    """With a kernel that has no data-only lower layers: the store is an ordinary one. The other kernels: tests/integration."""
+    device.deployment(1, script=REPORT_PLACES + """
+say "root-files $(ls / | tr '\n' ' ')"
+say "mtime $(stat -c %Y /usr/lib/release)"
+""")
+    os.utime(device.path("deployments/1/root/usr/lib/release"), (86400, 86400))
+    device.as_composefs(1)
+    device.ledger("default=1")
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+    device.expect("booting deployment 1 (default, kernel own)", "filled /var from the image: ", "user-space: up v1", "report: root=composefs",
+                  "report: root-image=loop", "report: root-store=ordinary", "report: etc=overlay", "user-space: root ro",
+                  "user-space: etc overlay", "user-space: etc-files hostname removed-by-admin",
+                  "user-space: var-files home lib log opt roothome srv usrlocal", "user-space: tree read-only")
+    for place in "etc var home root srv opt usr/local tmp sysroot".split():
+        device.expect("user-space: writable %s\n" % place)
+    device.expect("user-space: root-files bin dev etc home opt proc root run sbin srv sys sysroot tmp usr var \n", "user-space: mtime 86400\n")
+    assert device.file("/hostapp/var/roothome/.profile") == b"image\n"
+
+
+@test
+def composefs_trial_takes_the_changes_of_etc(device):
+    """From a checkout to a composefs root, and what was an overlay is one again."""
+    device.deployment(1)
+    device.change_etc(1)
+    device.deployment(2, good=False, script=REPORT_PLACES + 'say "hostname $(cat /etc/hostname) $(stat -c %a:%u /etc/secret/key)"')
+    device.as_composefs(2)
+    device.ledger("default=1", "trial=2", "tries=3", "etc-from=1")
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("copied ", "user-space: up v2", "report: trial=yes", "report: root=composefs", "report: etc=overlay",
+                  "user-space: etc-files hostname secret", "user-space: hostname changed-by-admin 600:0")
+
+
+@test
+def composefs_image_with_a_wrong_byte_is_a_failed_trial(device):
+    """No byte of it is mounted; the device comes back by itself, after one restart for the default's kernel."""
+    device.deployment(1)
+    device.deployment(2, good=False)
+    device.as_composefs(1)
+    device.as_composefs(2)
+    composefs_tree.flip_byte(device.path("deployments/2/root.cfs"), 5000)
+    device.ledger("default=1", "trial=2", "tries=3")
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("booting deployment 2 (trial, kernel own)",
+                  "deployment 2 cannot be booted: digest: hostapp/deployments/2/root.cfs: the digest is ", "restarting for deployment 1",
+                  "booting deployment 1 (no-such-deployment, kernel foreign)", "user-space: up v1", "report: root=composefs")
+    device.expect_not("user-space: up v2")
+    device.expect_ledger(trial=0, failed=2, cause="digest", default=1)
+
+
+@test
+def composefs_image_under_fs_verity_is_not_read_before_it_is_mounted(device):
+    """The kernel's word for its digest is enough, and it keeps it: a block that changed on the disk is refused when it is read."""
+    device.deployment(1, script="verity_tool /sysroot/hostapp/deployments/2/root.cfs && say sealed")
+    device.add_program(device.tools.verity_tool)
+    device.deployment(2, good=False)
+    device.as_composefs(2)
+    device.ledger("default=1", "trial=2", "tries=3")
+    device.make_disk(options=("-O", "verity", "-b", "4096"))
+    device.boot("root=UUID=%s %s" % (UUID, asked(1)))
+    device.expect("user-space: sealed")
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("user-space: up v2", "report: root=composefs")
+    device.console = ""
+    device.overwrite_block("/hostapp/deployments/2/root.cfs", 0)
+    device.boot("root=UUID=%s %s" % (UUID, asked(2)))
+    device.expect("deployment 2 cannot be booted: mount: mounting the image by /dev/loop0: ", "user-space: up v1")
+    device.expect_ledger(trial=0, failed=2, cause="mount")
+
+
+@test
+def composefs_trial_without_loop_devices_is_refused(device):
+    """This kernel mounts no EROFS from a file; the message has both ways."""
+    no_loop = device.tools.initramfs("no-loop", "--without", "loop")
+    device.deployment(1)
+    device.deployment(2, good=False, boot_set="1" * 64)
+    device.as_composefs(2)
+    device.ledger("default=1", "trial=2", "tries=3", "boot-set.2=" + "1" * 64)
+    device.make_disk()
+    device.boot("root=UUID=%s %s" % (UUID, asked(2, "1")), initramfs=no_loop, restarts=False)
+    device.expect("deployment 2 cannot be booted: mount: opening /dev/loop-control: ", "; mounting the image without a loop device: Block device required",
+                  "user-space: up v1")
+    device.expect_ledger(trial=0, failed=2, cause="mount")
 
 
 @test

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import composefs_tree
+
 UUID = "5d3a1f0e-8c44-4f0a-9d21-0c6b7e5a9f31"
 PART_UUID = "8a1b6d2c-41f3-4a9e-b7c5-2f9d0e63c417"
 LABEL = "device"
@@ -52,6 +54,8 @@ class Tools:
     def __init__(self, build, kernel, work):
         self.build = build
         self.ledger_tool = os.path.join(build, "tests/boot/ledger_tool")
+        self.verity_tool = os.path.join(build, "tests/boot/verity_tool")
+        self.composefs_image = os.path.join(build, "tests/interop/composefs_image")
         self.hostapp = os.path.join(build, "tools/hostapp/hostapp")
         self.hostapp_image = os.path.join(build, "tools/hostapp-image/hostapp-image")
         self.helper = os.path.join(build, "initramfs/helper/hostapp-init")
@@ -111,6 +115,7 @@ class Device:
         self.mount_options = ""  # of a disk that is read by mounting it
         self.devices = []  # of the machine, besides
         self.bytes = 48 << 20
+        self.composefs = {}  # of each deployment with such a root: the image's digest
         self.console = ""
         os.makedirs(os.path.join(self.root, "hostapp/tmp"))
 
@@ -150,17 +155,26 @@ class Device:
         write(os.path.join(upper, "secret/key"), "k\n", 0o600)
         os.mknod(os.path.join(upper, "removed-by-admin"), 0o020000, os.makedev(0, 0))
 
+    def as_composefs(self, serial):
+        """The deployment's tree becomes a composefs image, and its files the store's."""
+        self.composefs[serial] = composefs_tree.make_root(self.tools.composefs_image, self.root, serial)
+        name = self.path("deployments", str(serial), "deployment.json")
+        with open(name) as file:
+            members = json.load(file)
+        write(name, json.dumps({**members, "root": "composefs", "composefs_digest": self.composefs[serial]}))
+
     def ledger(self, *options):
-        run([self.tools.ledger_tool, "make", self.path("boot-ledger"), *options])
+        digests = ["composefs.%d=%s" % digest for digest in self.composefs.items()]
+        run([self.tools.ledger_tool, "make", self.path("boot-ledger"), *digests, *options])
 
     def damage_slot(self, slot, how):
         with open(self.path("boot-ledger"), "r+b") as file:
             file.seek(4096 * slot + (2048 if how == "torn" else 0))
             file.write(b"\x5a" * 2048)
 
-    def make_disk(self, partitioned=False):
+    def make_disk(self, partitioned=False, options=()):
         image = self.disk + ".fs" if partitioned else self.disk
-        run(["mke2fs", "-q", "-F", "-t", "ext4", "-U", UUID, "-L", LABEL, "-d", self.root, image, "48M"])
+        run(["mke2fs", "-q", "-F", "-t", "ext4", "-U", UUID, "-L", LABEL, "-d", self.root, *options, image, "48M"])
         if partitioned:
             self.offset = 1 << 20
             with open(self.disk, "wb") as file:
@@ -248,6 +262,13 @@ class Device:
     def mark_opaque(self, folder):
         """As overlayfs marks a folder that hides the image's of the same name."""
         run(["debugfs", "-w", "-R", "ea_set %s trusted.overlay.opaque y" % folder, self.disk])
+
+    def overwrite_block(self, path, number):
+        """A file's block on the disk, of a file system with blocks of 4096 bytes; nobody tells the file system."""
+        blocks = run(["debugfs", "-R", "blocks " + path, self.disk]).split()
+        with open(self.disk, "r+b") as disk:
+            disk.seek(int(blocks[number]) * 4096)
+            disk.write(b"\x5a" * 4096)
 
     def damage(self, *requests):
         """Changes the file system with debugfs, and marks it as one with errors."""

@@ -91,6 +91,25 @@ def initramfs_tools_mends_a_damaged_root(device):
 
 
 @test
+def composefs_root_boots_from_every_initramfs(device):
+    """They have the modules, and loop, which no mount asks for, is loaded."""
+    generators = Generators(device.tools)
+    device.deployment(1, script=SEES)
+    tree = device.path("deployments/1/root")
+    write(os.path.join(tree, "usr/lib/os-release"), "ID=test\n")
+    write(os.path.join(tree, "usr/etc/fstab"), "none /srv/early tmpfs x-initrd.mount 0 0\n")
+    device.as_composefs(1)
+    device.ledger("default=1")
+    for make in (generators.initramfs_tools, generators.dracut_with_systemd, generators.dracut_without_systemd):
+        print("  " + make.__name__, flush=True)
+        device.make_disk()
+        device.console = ""
+        device.boot("systemd.show_status=no rd.shell=0 rd.emergency=reboot root=UUID=" + UUID, initramfs=make(), restarts=False)
+        device.expect("booting deployment 1 (default", *PLACES)
+        device.expect("report: root=composefs", "report: root-image=loop")
+
+
+@test
 def tiny_mends_a_damaged_root(device):
     """On a machine without a battery for its clock: the file system was made in the future."""
     one_deployment_on(device)

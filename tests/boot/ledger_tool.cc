@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes and shows boot ledgers for the boot tests.
 //   ledger_tool make FILE [default=1] [previous=…] [trial=2] [tries=3] [etc-from=1] [attempts=0] [pending=0]
-//   [boot-set.2=<hex>] ledger_tool show FILE
+//   [boot-set.2=<hex>] [composefs.2=<hex>]
+//   ledger_tool show FILE
 // A made ledger has its record, generation 10, in the second slot and the one before in the first. The boot set of
 // deployment N is N's last digit 64 times unless one is given.
 #include <fstream>
@@ -32,6 +33,8 @@ NamedDeployment Named(const Options& options, const std::string& key) {
   const std::string hex =
       given != options.end() ? given->second : std::string(64, static_cast<char>('0' + deployment.serial % 10));
   if (!ParseDigest(hex, deployment.boot_set)) std::cerr << "not a digest: " << hex << "\n";
+  const auto image = options.find("composefs." + std::to_string(deployment.serial));
+  deployment.has_composefs_digest = image != options.end() && ParseDigest(image->second, deployment.composefs);
   return deployment;
 }
 

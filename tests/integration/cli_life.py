@@ -14,7 +14,7 @@ import unittest
 
 HOSTAPP, HOSTAPP_IMAGE = (os.path.abspath(path) for path in sys.argv[1:3])
 
-STATUS_KEYS = {"booted", "default", "previous", "trial", "next_boot", "pending", "last_failure", "deployments",
+STATUS_KEYS = {"booted", "mounted", "default", "previous", "trial", "next_boot", "pending", "last_failure", "deployments",
                "warnings"}
 DEPLOYMENT_KEYS = {"serial", "reference", "manifest_digest", "commit", "version", "root", "boot_set", "created", "pinned",
                    "state", "bytes"}
@@ -103,7 +103,7 @@ class Life(unittest.TestCase):
     def test_status_of_a_new_sysroot_has_every_key(self):
         self.json("init")
         self.assertEqual(self.json("init").keys(), {"sysroot", "boot"})
-        self.assertEqual(self.json("status"), {"booted": None, "default": None, "previous": None, "trial": None,
+        self.assertEqual(self.json("status"), {"booted": None, "mounted": None, "default": None, "previous": None, "trial": None,
                                                "next_boot": None, "pending": None, "last_failure": None, "deployments": [],
                                                "warnings": []})
 

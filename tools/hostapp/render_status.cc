@@ -29,6 +29,16 @@ Json DeploymentDocument(const DeploymentStatus& status) {
   };
 }
 
+Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json MountedDocument(const std::optional<Booted>& booted) {
+  if (!booted) return {};
+  return Json::Object{{"root", TextOrNull(booted->root.root)},
+                      {"image", TextOrNull(booted->root.image)},
+                      {"store", TextOrNull(booted->root.store)},
+                      {"etc", TextOrNull(booted->root.etc)}};
+}
+
 Json FailureDocument(const bootsel::Failure& failure) {
   if (failure.serial == bootsel::kNoSerial) return {};
   return Json::Object{{"serial", failure.serial},
@@ -54,6 +64,7 @@ Json Document(const StatusReport& report) {
   for (const std::string& warning : report.warnings) warnings.push_back(warning);
   return Json::Object{
       {"booted", report.booted ? Json(report.booted->serial) : Json()},
+      {"mounted", MountedDocument(report.booted)},
       {"default", SerialOrNull(report.ledger.default_deployment.serial)},
       {"previous", SerialOrNull(report.ledger.previous.serial)},
       {"trial", TrialDocument(report.ledger.trial)},
@@ -79,6 +90,15 @@ std::string Running(const StatusReport& report) {
   if (!report.booted) return "not this system";
   const bool on_trial = report.booted->serial == report.ledger.trial.serial;
   return StrCat(Name(report, report.booted->serial), on_trial ? ", on trial" : "");
+}
+
+// "composefs, image by loop, store as data-only, /etc by overlay"
+std::string Mounted(const BootedRoot& root) {
+  std::string text = Escape(root.root);
+  if (!root.image.empty()) text += StrCat(", image by ", Escape(root.image));
+  if (!root.store.empty()) text += StrCat(", store as ", Escape(root.store));
+  if (!root.etc.empty()) text += StrCat(", /etc by ", Escape(root.etc));
+  return text;
 }
 
 std::string Why(const StatusReport& report) {
@@ -138,7 +158,9 @@ std::string Deployments(const StatusReport& report) {
 }  // namespace
 
 Outcome RenderStatus(const StatusReport& report) {
-  std::string text = StrCat("running       ", Running(report), "\n", "next boot     ", NextBoot(report), "\n");
+  std::string text = StrCat("running       ", Running(report), "\n");
+  if (report.booted) text += StrCat("mounted       ", Mounted(report.booted->root), "\n");
+  text += StrCat("next boot     ", NextBoot(report), "\n");
   if (report.ledger.previous.serial != bootsel::kNoSerial) {
     text += StrCat("to go back    ", Name(report, report.ledger.previous.serial), "\n");
   }

@@ -15,6 +15,6 @@ for hostapp_hook in "$hookdir"/mount/*.sh; do
 done
 unset hostapp_hook
 if ismounted "$NEWROOT" && [ -d "$NEWROOT/hostapp" ]; then
-  modprobe -q overlay
+  modprobe -qa overlay loop erofs
   /usr/lib/hostapp/hostapp-init --root "$NEWROOT"
 fi

@@ -18,9 +18,13 @@ class PrepareEtcTest : public testing::Test {
     tree_.File("hostapp/deployments/1/etc/upper/name", "admin");
     tree_.Folder("hostapp/deployments/1/etc/work");
   }
+  Fd Tree(bootsel::Serial serial) const {
+    return tree_.Open("hostapp/deployments/" + std::to_string(serial) + "/root");
+  }
   bool Prepare(bootsel::Serial serial, bootsel::Serial from) {
     state_ = {};
-    return PrepareEtc(tree_.fd(), serial, from, state_, why_);
+    const Fd tree = Tree(serial);
+    return PrepareEtc(Trees("", tree_.fd(), nullptr), tree.get(), serial, from, state_, why_);
   }
   TempTree tree_;
   EtcState state_;
@@ -70,7 +74,7 @@ TEST_F(PrepareEtcTest, MakesTheRealCopyOfImageAndChanges) {
   ChangeFirst();
   tree_.File("hostapp/deployments/1/root/usr/etc/other", "image");
   ASSERT_TRUE(Prepare(1, bootsel::kNoSerial));
-  ASSERT_TRUE(PrepareEtcCopy(tree_.fd(), 1, state_, why_)) << why_.text();
+  ASSERT_TRUE(PrepareEtcCopy(tree_.fd(), Tree(1).get(), 1, state_, why_)) << why_.text();
   EXPECT_EQ(tree_.List("hostapp/deployments/1/etc/tree"), "name file 0644 admin\nother file 0644 image\n");
 }
 

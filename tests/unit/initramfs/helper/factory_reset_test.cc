@@ -80,7 +80,7 @@ class FactoryResetTest : public testing::Test {
     const Fd root = tree.Open("hostapp/deployments/" + std::to_string(serial) + "/root");
     if (!MakePlan(serial, LookAtTree(root.get()), plan, why)) return false;
     if (!ResetWaits(store.ledger())) return SweepReset(tree.fd(), store, why);
-    return FactoryReset(tree.fd(), plan, store, report, why);
+    return FactoryReset(tree.fd(), root.get(), plan, store, report, why);
   }
   bool Boot() { return Boot(tree_, report_, why_); }
 
@@ -116,7 +116,9 @@ TEST_F(FactoryResetTest, BeginsAgainFromTheImageWithWhatIsKept) {
   EXPECT_FALSE(tree_.Exists("hostapp/reset"));
   EXPECT_EQ(tree_.List("hostapp/tmp"), "");
   EtcState state;
-  EXPECT_TRUE(PrepareEtc(tree_.fd(), 1, bootsel::kNoSerial, state, why_)) << why_.text();
+  const Fd root = tree_.Open("hostapp/deployments/1/root");
+  EXPECT_TRUE(PrepareEtc(Trees("", tree_.fd(), nullptr), root.get(), 1, bootsel::kNoSerial, state, why_))
+      << why_.text();
   ExpectReset(tree_, "after /etc was prepared for its mount");
 }
 

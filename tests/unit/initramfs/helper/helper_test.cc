@@ -217,6 +217,9 @@ TEST(FormatReport, HasALineForEachFact) {
             "format=1\nserial=5\nreason=trial\ntrial=yes\nkernel=own\nasked=5\nboot-set=" + set +
                 "\nledger-writable=yes\nledger-remade=no\nroot=checkout\netc=overlay\n"
                 "helper=" HOSTAPP_VERSION "\n");
+  report.composefs = ComposefsWay{.image = ImageBy::kFile, .store = StoreAs::kOrdinary};
+  EXPECT_NE(FormatReport(report).view().find("\nroot=composefs\nroot-image=file\nroot-store=ordinary\netc=overlay\n"),
+            std::string_view::npos);
 }
 
 TEST(WatchdogSeconds, WantsANumberAndSomebodyWhoFeedsIt) {

@@ -18,9 +18,6 @@ std::string Text(const MountPlan& plan) {
   std::string text;
   for (const Step& step : plan.Steps()) {
     switch (step.kind) {
-      case StepKind::kTree:
-        text += "tree";
-        break;
       case StepKind::kEtc:
         text += "etc";
         break;
@@ -44,7 +41,7 @@ std::string PlanFor(const TreeFacts& tree) {
 
 TEST(MakePlan, BindsTheWritablePlacesOfAnOrdinaryImage) {
   EXPECT_EQ(PlanFor(UsualTree()),
-            "tree /\netc /etc\nbind var /var\nbind var/home /home\nbind var/roothome /root\nbind var/srv /srv\n"
+            "etc /etc\nbind var /var\nbind var/home /home\nbind var/roothome /root\nbind var/srv /srv\n"
             "tmpfs /tmp\n");
 }
 
@@ -53,7 +50,7 @@ TEST(MakePlan, BindsOptAndUsrLocalOnlyWhereTheImageHasNothingThere) {
   tree[Place::kOpt].empty = true;
   tree[Place::kUsrLocal].empty = true;
   EXPECT_EQ(PlanFor(tree),
-            "tree /\netc /etc\nbind var /var\nbind var/home /home\nbind var/roothome /root\nbind var/srv /srv\n"
+            "etc /etc\nbind var /var\nbind var/home /home\nbind var/roothome /root\nbind var/srv /srv\n"
             "bind var/opt /opt\nbind var/usrlocal /usr/local\ntmpfs /tmp\n");
 }
 
@@ -63,7 +60,7 @@ TEST(MakePlan, LeavesWhatTheImageLinksOrLacksToTheImage) {
   tree[Place::kRoot].kind = EntryKind::kSymlink;
   tree[Place::kSrv].kind = EntryKind::kMissing;
   tree[Place::kOpt].kind = EntryKind::kFile;
-  EXPECT_EQ(PlanFor(tree), "tree /\netc /etc\nbind var /var\ntmpfs /tmp\n");
+  EXPECT_EQ(PlanFor(tree), "etc /etc\nbind var /var\ntmpfs /tmp\n");
 }
 
 TEST(MakePlan, NamesTheMountPointThatIsMissing) {

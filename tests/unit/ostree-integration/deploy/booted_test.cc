@@ -24,16 +24,18 @@ TEST(ReadBooted, IsNothingOffTheDevice) {
 
 TEST(ReadBooted, ReadsWhatTheHelperWrites) {
   TestSysroot sysroot;
-  const auto booted =
-      Read(sysroot,
-           "format=1\nserial=12\nreason=default-gave-way\ntrial=no\nkernel=foreign\nasked=12\n"
-           "boot-set=\nledger-writable=no\nledger-remade=no\nroot=checkout\netc=overlay\nhelper=0.1.0\n");
+  const auto booted = Read(sysroot,
+                           "format=1\nserial=12\nreason=default-gave-way\ntrial=no\nkernel=foreign\nasked=12\n"
+                           "boot-set=\nledger-writable=no\nledger-remade=no\nroot=composefs\nroot-image=loop\n"
+                           "root-store=ordinary\netc=overlay\nhelper=0.1.0\n");
   ASSERT_TRUE(booted.ok()) << booted.error().message();
   ASSERT_TRUE(booted->has_value());
   EXPECT_EQ((*booted)->serial, 12u);
   EXPECT_EQ((*booted)->reason, bootsel::Reason::kDefaultGaveWay);
   EXPECT_EQ((*booted)->kernel, bootsel::Kernel::kForeign);
   EXPECT_FALSE((*booted)->ledger_writable);
+  const BootedRoot& root = (*booted)->root;
+  EXPECT_EQ(root.root + " " + root.image + " " + root.store + " " + root.etc, "composefs loop ordinary overlay");
 }
 
 TEST(ReadBooted, KnowsEveryReasonAndKernel) {

@@ -42,7 +42,7 @@ StatusReport TrialWithAFailureBehindIt() {
 TEST(RenderStatus, HasEveryKeyAndNullForWhatThereIsNot) {
   EXPECT_EQ(
       RenderStatus({}).document.Dump(),
-      R"({"booted":null,"default":null,"deployments":[],"last_failure":null,"next_boot":null,"pending":null,"previous":null,)"
+      R"({"booted":null,"default":null,"deployments":[],"last_failure":null,"mounted":null,"next_boot":null,"pending":null,"previous":null,)"
       R"("trial":null,"warnings":[]})");
 }
 
@@ -61,7 +61,25 @@ TEST(RenderStatus, WritesTheDocumentedDocument) {
           R"({"booted":null,"default":4,"deployments":[)", deployment(5, "2.0", "trial", 2048, 1024), ",",
           deployment(4, "1.0", "default", 1024, 0),
           R"(],"last_failure":{"cause":"check-failed","serial":2,"text":"check: \u001b[31mred\nsecond line",)"
-          R"("time":"2026-11-22T00:00:00Z"},"next_boot":5,"pending":"factory-reset","previous":3,"trial":{"serial":5,"tries_left":2},"warnings":[]})"));
+          R"("time":"2026-11-22T00:00:00Z"},"mounted":null,"next_boot":5,"pending":"factory-reset","previous":3,"trial":{"serial":5,"tries_left":2},"warnings":[]})"));
+}
+
+TEST(RenderStatus, TellsHowTheTreeWasMounted) {
+  StatusReport report = TrialWithAFailureBehindIt();
+  report.booted =
+      Booted{.serial = 5, .root = {.root = "composefs", .image = "loop", .store = "data-only", .etc = "overlay"}};
+  Outcome outcome = RenderStatus(report);
+  EXPECT_NE(outcome.document.Dump().find(
+                R"("mounted":{"etc":"overlay","image":"loop","root":"composefs","store":"data-only"},)"),
+            std::string::npos);
+  EXPECT_NE(outcome.text.find("mounted       composefs, image by loop, store as data-only, /etc by overlay\n"),
+            std::string::npos)
+      << outcome.text;
+  report.booted->root = {.root = "checkout", .image = {}, .store = {}, .etc = "copy"};
+  outcome = RenderStatus(report);
+  EXPECT_NE(outcome.document.Dump().find(R"("mounted":{"etc":"copy","image":null,"root":"checkout","store":null},)"),
+            std::string::npos);
+  EXPECT_NE(outcome.text.find("mounted       checkout, /etc by copy\n"), std::string::npos) << outcome.text;
 }
 
 TEST(RenderStatus, TellsPeopleWhatBootsNextAndWhyAndEscapesWhatAReleaseSaid) {
