@@ -5,6 +5,7 @@
 usage: boot_test.py BUILD-DIR KERNEL-DIR WORK-DIR [TEST…]
 """
 
+import json
 import os
 import shutil
 import sys
@@ -196,6 +197,25 @@ say "mtime $(stat -c %Y /usr/lib/release)"
         device.expect("user-space: writable %s\n" % place)
     device.expect("user-space: root-files bin dev etc home opt proc root run sbin srv sys sysroot tmp usr var \n", "user-space: mtime 86400\n")
     assert device.file("/hostapp/var/roothome/.profile") == b"image\n"
+
+
+@test
+def composefs_root_of_hostapp_deploy_boots(device):
+    """The image that the store makes of its layers' indexes, its objects, and its digest in the ledger."""
+    device.deploy(device.pack_image(REPORT_PLACES), "--root", "composefs")
+    with open(device.path("deployments/1/deployment.json")) as file:
+        assert json.load(file)["root"] == "composefs"
+    device.make_disk(mib=160)
+    device.boot("root=UUID=" + UUID)
+    device.expect("booting deployment 1 (default, kernel outside)", "user-space: up v1", "report: root=composefs",
+                  "report: etc=overlay", "user-space: etc-files hostname removed-by-admin", "user-space: tree read-only")
+    for place in "etc var home root srv opt usr/local tmp sysroot".split():
+        device.expect("user-space: writable %s\n" % place)
+    device.console = ""
+    composefs_tree.flip_byte(device.path("deployments/1/root.cfs"), 5000)
+    device.make_disk(mib=160)
+    device.boot("root=UUID=" + UUID, restarts=False)
+    device.expect("deployment 1 cannot be booted: digest: ", "nothing bootable")
 
 
 @test
