@@ -11,6 +11,9 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/read_file.h"
+#include "ostree-integration/store/image_tree.h"
+#include "ostree-integration/store/inode.h"
 
 namespace hostapp {
 namespace {
@@ -18,6 +21,7 @@ namespace {
 constexpr uint64_t kMostShadowBytes = uint64_t{1} << 20;
 constexpr size_t kMostFileBytes = size_t{64} << 10;
 constexpr const char* kKeysFile = "hostapp-ssh-keys.conf";
+constexpr const char* kShadow = "usr/etc/shadow";
 
 constexpr std::array<std::string_view, 7> kKeyTypes = {"ssh-ed25519",
                                                        "ssh-rsa",
@@ -83,39 +87,21 @@ Result<std::string> ParseSshKey(std::string_view line) {
   return Error(Errc::kInvalid, StrCat("what follows ", words.front(), " is no key of this type"));
 }
 
-// One more component a time, no symbolic link followed: the image's names do not lead out of it. Invalid: not there.
-UniqueFd OpenInTree(int tree, std::string_view path, int flags) {
-  UniqueFd current(::openat(tree, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const std::vector<std::string_view> parts = Split(path, '/');
-  for (size_t i = 0; current.valid() && i < parts.size(); ++i) {
-    const int how = i + 1 < parts.size() ? O_PATH | O_DIRECTORY : flags;
-    current = UniqueFd(::openat(current.get(), std::string(parts[i]).c_str(), how | O_NOFOLLOW | O_CLOEXEC));
-  }
-  return current;
-}
-
-bool IsInTree(int tree, std::string_view path) { return OpenInTree(tree, path, O_PATH).valid(); }
-
-Status Own(int fd, const Attributes& attributes, OpContext& ctx) {
-  if (const int owned = ctx.sys.Fchown(fd, attributes.uid, attributes.gid); owned < 0) {
-    return SysError(-owned, "setting its owner");
-  }
-  const int moded = ctx.sys.Fchmod(fd, attributes.mode);
+Status Own(int fd, uint32_t uid, uint32_t gid, uint32_t mode, OpContext& ctx) {
+  if (const int owned = ctx.sys.Fchown(fd, uid, gid); owned < 0) return SysError(-owned, "setting its owner");
+  const int moded = ctx.sys.Fchmod(fd, mode);
   return moded < 0 ? SysError(-moded, "setting its mode") : Ok();
 }
 
-// A deployment's changes to /etc.
+// A deployment's changes to /etc, and its image.
 class Changes {
  public:
-  static Result<Changes> Open(const Device& device, DeploymentSerial serial, const AttributeSource& attributes,
+  static Result<Changes> Open(const Device& device, const ImageStore& store, const Deployment& deployment,
                               OpContext& ctx) {
-    ASSIGN_OR_RETURN(UniqueFd dir, OpenDir(device.sysroot.deployments(), std::to_string(serial), ctx.sys));
-    UniqueFd tree = OpenInTree(dir.get(), "root", O_PATH | O_DIRECTORY);
-    if (!tree.valid()) return SysError(errno, "opening the deployment's tree");
-    return Changes(std::move(dir), std::move(tree), attributes, ctx);
+    ASSIGN_OR_RETURN(UniqueFd dir, OpenDeploymentDir(device.sysroot, deployment.serial, ctx));
+    ASSIGN_OR_RETURN(ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
+    return Changes(std::move(dir), std::move(tree), ctx);
   }
-
-  int tree() const { return tree_.get(); }
 
   // A folder of /etc ("": /etc itself), with the image's owner and mode: an overlay shows the upper folder's.
   Result<UniqueFd> Folder(const std::string& name) const {
@@ -127,25 +113,22 @@ class Changes {
     return folder;
   }
 
-  std::optional<Attributes> ImageHas(const std::string& path) const {
-    const UniqueFd file = OpenInTree(tree_.get(), path, O_PATH);
-    struct stat info {};
-    if (!file.valid() || ::fstat(file.get(), &info) != 0) return std::nullopt;
-    return attributes_(info);
+  // What the image has at this path, no link followed; nullptr: nothing.
+  const Inode* InImage(std::string_view path) const {
+    const Node* node = Below(tree_.root(), path);
+    return node == nullptr ? nullptr : node->inode.get();
   }
 
  private:
-  Changes(UniqueFd dir, UniqueFd tree, const AttributeSource& attributes, OpContext& ctx)
-      : dir_(std::move(dir)), tree_(std::move(tree)), attributes_(attributes), ctx_(ctx) {}
+  Changes(UniqueFd dir, ImageTree tree, OpContext& ctx) : dir_(std::move(dir)), tree_(std::move(tree)), ctx_(ctx) {}
 
   Status OwnAs(int fd, const std::string& path) const {
-    const std::optional<Attributes> image = ImageHas(path);
-    return Own(fd, image.value_or(Attributes{.mode = 0755}), ctx_);
+    const Inode* image = InImage(path);
+    return image == nullptr ? Own(fd, 0, 0, 0755, ctx_) : Own(fd, image->uid, image->gid, image->mode, ctx_);
   }
 
   UniqueFd dir_;
-  UniqueFd tree_;
-  const AttributeSource& attributes_;
+  ImageTree tree_;
   OpContext& ctx_;
 };
 
@@ -155,11 +138,11 @@ Status WriteHostname(const Changes& changes, const std::string& hostname, OpCont
 }
 
 Status WriteSshKeys(const Changes& changes, const std::vector<std::string>& keys, OpContext& ctx) {
-  if (!IsInTree(changes.tree(), "usr/bin/systemd-tmpfiles") && !IsInTree(changes.tree(), "bin/systemd-tmpfiles")) {
+  if (changes.InImage("usr/bin/systemd-tmpfiles") == nullptr && changes.InImage("bin/systemd-tmpfiles") == nullptr) {
     return Error(Errc::kInvalid, "the image has no systemd-tmpfiles, which makes /root/.ssh/authorized_keys of them");
   }
   for (const char* own : {"root/.ssh/authorized_keys", "var/roothome/.ssh/authorized_keys"}) {
-    if (!IsInTree(changes.tree(), own)) continue;
+    if (changes.InImage(own) == nullptr) continue;
     return Error(Errc::kInvalid,
                  StrCat("the image brings /", own, " itself, which is not replaced; take it out there"));
   }
@@ -187,21 +170,32 @@ std::optional<std::string> WithRootPassword(std::string_view shadow, const std::
   return StrCat(shadow.substr(0, field), hash, shadow.substr(end));
 }
 
-Status WritePassword(const Changes& changes, const std::string& hash, OpContext& ctx) {
-  constexpr const char* kShadow = "usr/etc/shadow";
-  const std::optional<Attributes> attributes = changes.ImageHas(kShadow);
-  const UniqueFd folder = OpenInTree(changes.tree(), "usr/etc", O_RDONLY | O_DIRECTORY);
-  // Not through a link: that would be this machine's.
-  const bool is_file = OpenInTree(changes.tree(), kShadow, O_RDONLY | O_NONBLOCK).valid();
-  if (!attributes || !is_file) return Error(Errc::kCorrupt, "the image has no /etc/shadow that can be read");
-  ASSIGN_OR_RETURN(const std::string shadow, ReadFile(folder.get(), "shadow", kMostShadowBytes));
+// The store's own file, which a link of the image cannot lead away from.
+Result<std::string> ReadShadow(const ImageStore& store, const Deployment& deployment) {
+  Result<UniqueFd> file = OpenFile(store, deployment.commit, kShadow);
+  if (!file.ok() && file.error().code() == Errc::kNotFound) {
+    return Error(Errc::kCorrupt, "the image has no /etc/shadow that can be read");
+  }
+  if (!file.ok()) return file.error();
+  std::string text;
+  TRY(ForEachChunk(file->get(), [&](ByteSpan bytes) -> Status {
+    text.append(AsText(bytes));
+    if (text.size() <= kMostShadowBytes) return Ok();
+    return Error(Errc::kCorrupt, StrCat("the image's /etc/shadow is longer than ", kMostShadowBytes, " bytes"));
+  }));
+  return text;
+}
+
+Status WritePassword(const Changes& changes, const std::string& shadow, const std::string& hash, OpContext& ctx) {
+  const Inode* image = changes.InImage(kShadow);
+  CHECK(image != nullptr);  // it has been read
   const std::optional<std::string> changed = WithRootPassword(shadow, hash);
   if (!changed) return Error(Errc::kCorrupt, "the image's /etc/shadow has no line for root");
   ASSIGN_OR_RETURN(const UniqueFd etc, changes.Folder(""));
   TRY(ReplaceFile(etc.get(), "shadow", AsBytes(*changed), 0600, ctx.sys));
   const UniqueFd file(ctx.sys.OpenAt(etc.get(), "shadow", O_RDONLY | O_NOFOLLOW, 0));
   if (!file.valid()) return SysError(-file.get(), "opening /etc/shadow");
-  TRY(Own(file.get(), *attributes, ctx).While("/etc/shadow"));
+  TRY(Own(file.get(), image->uid, image->gid, image->mode, ctx).While("/etc/shadow"));
   return SyncFile(file.get(), ctx.sys);
 }
 
@@ -271,13 +265,15 @@ Result<DeviceSettings> ReadSettings(const SettingsFiles& files) {
   return settings;
 }
 
-Status WriteSettings(const Device& device, DeploymentSerial serial, const DeviceSettings& settings,
-                     const AttributeSource& attributes, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const Changes changes, Changes::Open(device, serial, attributes, ctx));
+Status WriteSettings(const Device& device, DeploymentSerial serial, const DeviceSettings& settings, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, serial));
+  ASSIGN_OR_RETURN(const ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
+  ASSIGN_OR_RETURN(const Changes changes, Changes::Open(device, store, deployment, ctx));
   if (settings.hostname) TRY(WriteHostname(changes, *settings.hostname, ctx).While("setting the hostname"));
   if (!settings.ssh_keys.empty()) TRY(WriteSshKeys(changes, settings.ssh_keys, ctx).While("setting root's ssh keys"));
   if (settings.password_hash) {
-    TRY(WritePassword(changes, *settings.password_hash, ctx).While("setting root's password"));
+    ASSIGN_OR_RETURN(const std::string shadow, ReadShadow(store, deployment).While("setting root's password"));
+    TRY(WritePassword(changes, shadow, *settings.password_hash, ctx).While("setting root's password"));
   }
   return Ok();
 }

@@ -14,7 +14,6 @@
 #include <string_view>
 #include <vector>
 
-#include "hostapp/disk/recording_syscalls.h"
 #include "hostapp/lifecycle/device.h"
 
 namespace hostapp {
@@ -49,10 +48,9 @@ struct SettingsFiles {
 // kNotFound, kIo; kInvalid as above, with the file's name.
 Result<DeviceSettings> ReadSettings(const SettingsFiles& files);
 
-// Into etc/upper of a deployment that has never booted. `attributes`: of the image's own files. Errors: kInvalid: the
+// Into etc/upper of a deployment that has never booted. Errors: kInvalid: the
 // image has no systemd-tmpfiles for the keys, or brings root's keys itself; kCorrupt: it has no line for root in
 // /etc/shadow; kIo.
-Status WriteSettings(const Device& device, DeploymentSerial serial, const DeviceSettings& settings,
-                     const AttributeSource& attributes, OpContext& ctx);
+Status WriteSettings(const Device& device, DeploymentSerial serial, const DeviceSettings& settings, OpContext& ctx);
 
 }  // namespace hostapp

@@ -13,21 +13,22 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/store/image_tree.h"
+#include "ostree-integration/store/inode.h"
 
 namespace hostapp {
 namespace {
 
 struct Walk {
   int upper;
-  int lower;  // the image's usr/etc; -1 when it has none
+  const Node* lower;  // the image's usr/etc; nullptr when it has none
   std::vector<EtcChange> changes;
 };
 
 bool IsWhiteout(const struct stat& info) { return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0); }
 
-bool IsFolder(int dir, const std::string& path) {
-  struct stat info {};
-  return ::fstatat(dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+const Node* InImage(const Walk& walk, const std::string& path) {
+  return walk.lower == nullptr ? nullptr : Below(*walk.lower, path);
 }
 
 bool IsOpaque(int upper, const std::string& dir) {
@@ -37,31 +38,30 @@ bool IsOpaque(int upper, const std::string& dir) {
 }
 
 // What the image has in an opaque folder and the deployment has not.
-Status AddHidden(Walk& walk, const std::string& dir, const std::vector<std::string>& shown) {
-  if (dir.empty() || walk.lower < 0 || !IsFolder(walk.lower, dir) || !IsOpaque(walk.upper, dir)) return Ok();
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(walk.lower, dir));
-  for (const std::string& name : names) {
+void AddHidden(Walk& walk, const std::string& dir, const std::vector<std::string>& shown) {
+  const Node* image = InImage(walk, dir);
+  if (dir.empty() || image == nullptr || !IsOpaque(walk.upper, dir)) return;
+  for (const auto& [name, child] : image->children) {
     if (std::binary_search(shown.begin(), shown.end(), name)) continue;
     walk.changes.push_back({EtcChange::Kind::kRemoved, StrCat(dir, "/", name)});
   }
-  return Ok();
 }
 
 Status Visit(Walk& walk, const std::string& dir) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(walk.upper, dir.empty() ? "." : dir));
-  TRY(AddHidden(walk, dir, names));
+  AddHidden(walk, dir, names);
   for (const std::string& name : names) {
     const std::string path = dir.empty() ? name : StrCat(dir, "/", name);
     struct stat info {};
     if (::fstatat(walk.upper, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       return SysError(errno, StrCat("looking at ", Escape(path)));
     }
-    const bool in_image = walk.lower >= 0 && Exists(walk.lower, path);
+    const Node* image = InImage(walk, path);
     if (IsWhiteout(info)) {
       walk.changes.push_back({EtcChange::Kind::kRemoved, path});
-    } else if (!in_image) {
+    } else if (image == nullptr) {
       walk.changes.push_back({EtcChange::Kind::kAdded, path});
-    } else if (!S_ISDIR(info.st_mode) || !IsFolder(walk.lower, path)) {
+    } else if (!S_ISDIR(info.st_mode) || !image->is_dir()) {
       walk.changes.push_back({EtcChange::Kind::kModified, path});
     }
     if (S_ISDIR(info.st_mode)) TRY(Visit(walk, path));
@@ -72,17 +72,18 @@ Status Visit(Walk& walk, const std::string& dir) {
 }  // namespace
 
 Result<std::vector<EtcChange>> EtcDiff(const Device& device, DeploymentSerial serial, OpContext& ctx) {
-  TRY(LoadDeployment(device.sysroot, serial).status());
+  ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, serial));
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(device.sysroot, serial, ctx));
   if (Exists(dir.get(), "etc/tree")) {
     return Error(Errc::kNotFound,
                  StrCat("the /etc of deployment ", serial,
-                        " is a copy, for want of overlayfs: compare its folder etc/tree with root/usr/etc"));
+                        " is a copy, for want of overlayfs: compare its folder etc/tree with the image's usr/etc"));
   }
   if (!Exists(dir.get(), "etc/upper")) return std::vector<EtcChange>();  // it has never booted
   ASSIGN_OR_RETURN(const UniqueFd upper, OpenDir(dir.get(), "etc/upper", ctx.sys));
-  const UniqueFd lower(::openat(dir.get(), "root/usr/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  Walk walk{.upper = upper.get(), .lower = lower.get(), .changes = {}};
+  ASSIGN_OR_RETURN(const ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
+  ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
+  Walk walk{.upper = upper.get(), .lower = Below(tree.root(), "usr/etc"), .changes = {}};
   TRY(Visit(walk, "").While("comparing /etc of deployment ", serial));
   std::sort(walk.changes.begin(), walk.changes.end(),
             [](const EtcChange& a, const EtcChange& b) { return a.path < b.path; });

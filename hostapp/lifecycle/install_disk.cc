@@ -158,10 +158,7 @@ Result<DeploymentSerial> Deploy(const SysrootPaths& paths, const Reference& refe
   ASSIGN_OR_RETURN(const DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
   ASSIGN_OR_RETURN(const FreeSpace after, FreeSpaceOn(device.sysroot.boot(), ctx.sys));
   if (options.loader != LoaderKind::kNone) WarnOfSmallBoot(before.bytes, after.bytes, ctx);
-  const AttributeSource attributes = [](const struct stat& info) {
-    return Attributes{.uid = info.st_uid, .gid = info.st_gid, .mode = info.st_mode & 07777, .mtime = {}, .xattrs = {}};
-  };
-  TRY(WriteSettings(device, report.serial, options.settings, attributes, ctx));
+  TRY(WriteSettings(device, report.serial, options.settings, ctx));
   return report.serial;
 }
 

@@ -147,7 +147,7 @@ Result<int64_t> TimeOf(const ResolvedImage& image, ImageSource& source, OpContex
 
 Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& seed, const Reference& reference,
                                      const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
-                                     const AttributeSource& attributes, OpContext& ctx) {
+                                     OpContext& ctx) {
   ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, 0));
   const std::string root = work.Path(kRootName);
   const SysrootPaths paths{.root = root,
@@ -159,7 +159,7 @@ Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& se
   TRY(PrepareLoader(options.loader, device.sysroot, seed, ctx));
   const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed)};
   ASSIGN_OR_RETURN(const DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
-  TRY(WriteSettings(device, report.serial, options.settings, attributes, ctx));
+  TRY(WriteSettings(device, report.serial, options.settings, ctx));
   return report.serial;
 }
 
@@ -272,7 +272,7 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
   OpContext recording{.clock = clock, .log = ctx.log, .progress = ctx.progress, .cancel = ctx.cancel, .sys = recorder};
   const AttributeSource attributes = [&](const struct stat& info) { return recorder.AttributesOf(info); };
   ASSIGN_OR_RETURN(const DeploymentSerial serial,
-                   MakeSysroot(work, seed, reference, image, source, options, attributes, recording));
+                   MakeSysroot(work, seed, reference, image, source, options, recording));
 
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDir(work.dir(), kRootName, ctx.sys));
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(root.get(), attributes, ctx));

@@ -3,12 +3,10 @@
 //
 // How depends on the kernel, which is tried and never asked for its version:
 //
-//   the image   by a loop device; where there is none, by the kernel's own reading of the file (Linux 6.12), which
-//   counts
-//               as one more file system of a stack that may have two: an overlay above this one may then be refused
+//   the image   by a loop device; where there is none, by the kernel's own reading of the file (Linux 6.12): that
+//               counts as one more file system of a stack that may have two, and an overlay above may be refused
 //   the store   as a data-only lower layer (Linux 6.5), of which nothing but contents is ever visible; else as an
-//   ordinary
-//               lower layer, whose folders 00 to ff the image hides by whiteouts
+//               ordinary lower layer, whose folders 00 to ff the image hides by whiteouts
 #pragma once
 
 #include "initramfs/helper/problem.h"

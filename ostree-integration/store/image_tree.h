@@ -40,6 +40,9 @@ class ImageTree {
   // is no image. Durability is the caller's.
   Result<RootImage> WriteRootImage(ByteSink& out, OpContext& ctx) const;
 
+  // Valid while this lives. Below() finds what is in it.
+  const Node& root() const { return *root_; }
+
   // Every object once, by its id.
   std::vector<ObjectSize> Objects() const;
 

@@ -3,6 +3,7 @@
 // objects are written from.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -52,6 +53,19 @@ struct Node {
 
   bool is_dir() const { return inode->type == Inode::Type::kDirectory; }
 };
+
+// What stands at `path` below a folder ("ssl/certs"; "" is the folder itself), no link followed; nullptr: nothing.
+inline const Node* Below(const Node& folder, std::string_view path) {
+  const Node* at = &folder;
+  while (!path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    const auto child = at->children.find(path.substr(0, slash));
+    if (child == at->children.end()) return nullptr;
+    at = &child->second;
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return at;
+}
 
 // The part of `path` behind its last slash.
 inline std::string_view BaseName(std::string_view path) {
