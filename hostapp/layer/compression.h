@@ -24,8 +24,8 @@ Result<std::unique_ptr<ByteSource>> Decompress(Compression compression, ByteSour
 
 // Writes the compressed form of what it is given to `output` (which it does not own). The same input, level and library
 // version give the same bytes. Finish() writes the end. With `workers` (zstd only) that many threads compress beside
-// the caller (level 6: 11 MiB of memory with none, 29 with one, 44 with two, 65 with four); the bytes are the same for any number of them, but others than
-// with none.
+// the caller (level 6: 11 MiB of memory with none, 29 with one, 44 with two, 65 with four); the bytes are the same for
+// any number of them, but others than with none.
 class CompressingSink : public ByteSink {
  public:
   virtual Status Finish() = 0;
