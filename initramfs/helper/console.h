@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-#include "initramfs/helper/files.h"
-#include "initramfs/helper/text.h"
+#include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/text.h"
 
 namespace hostapp::initramfs {
 

@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "initramfs/helper/files.h"
+#include "initramfs/rootfs/files.h"
 
 namespace hostapp::initramfs {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 
 #include "initramfs/helper/facts.h"
-#include "initramfs/helper/files.h"
+#include "initramfs/rootfs/files.h"
 
 namespace hostapp::initramfs {
 namespace {

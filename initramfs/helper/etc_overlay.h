@@ -10,8 +10,8 @@
 
 #include "initramfs/bootsel/ledger.h"
 #include "initramfs/helper/copy_tree.h"
-#include "initramfs/helper/problem.h"
 #include "initramfs/helper/tree.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

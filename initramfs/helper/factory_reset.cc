@@ -9,7 +9,7 @@
 #include "initramfs/bootsel/reset_request.h"
 #include "initramfs/helper/etc_overlay.h"
 #include "initramfs/helper/facts.h"
-#include "initramfs/helper/files.h"
+#include "initramfs/rootfs/files.h"
 
 namespace hostapp::initramfs {
 namespace {

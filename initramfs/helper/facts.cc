@@ -2,9 +2,9 @@
 #include "initramfs/helper/facts.h"
 
 #include "initramfs/bootsel/cmdline.h"
-#include "initramfs/helper/files.h"
 #include "initramfs/helper/json_string.h"
-#include "initramfs/helper/text.h"
+#include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/text.h"
 
 namespace hostapp::initramfs {
 namespace {

@@ -9,9 +9,9 @@
 #include <string_view>
 
 #include "initramfs/bootsel/ledger.h"
-#include "initramfs/helper/files.h"
-#include "initramfs/helper/problem.h"
-#include "initramfs/helper/text.h"
+#include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/problem.h"
+#include "initramfs/rootfs/text.h"
 
 namespace hostapp::initramfs {
 

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "initramfs/bootsel/cmdline.h"
-#include "initramfs/helper/files.h"
 #include "initramfs/helper/superblock.h"
+#include "initramfs/rootfs/files.h"
 
 namespace hostapp::initramfs {
 namespace {

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "initramfs/helper/console.h"
-#include "initramfs/helper/problem.h"
-#include "initramfs/helper/text.h"
+#include "initramfs/rootfs/problem.h"
+#include "initramfs/rootfs/text.h"
 
 namespace hostapp::initramfs {
 

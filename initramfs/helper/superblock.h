@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-#include "initramfs/helper/text.h"
+#include "initramfs/rootfs/text.h"
 
 namespace hostapp::initramfs {
 

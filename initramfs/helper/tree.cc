@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "initramfs/helper/facts.h"
-#include "initramfs/helper/fs_verity.h"
+#include "initramfs/rootfs/fs_verity.h"
 
 namespace hostapp::initramfs {
 namespace {

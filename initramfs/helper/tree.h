@@ -9,9 +9,9 @@
 #include <optional>
 
 #include "initramfs/bootsel/ledger.h"
-#include "initramfs/helper/composefs_root.h"
-#include "initramfs/helper/files.h"
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/composefs_root.h"
+#include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

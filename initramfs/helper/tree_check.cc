@@ -8,7 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "initramfs/helper/files.h"
+#include "initramfs/rootfs/files.h"
 
 namespace hostapp::initramfs {
 namespace {

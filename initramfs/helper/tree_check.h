@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "initramfs/bootsel/ledger.h"
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

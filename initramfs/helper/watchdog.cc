@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "initramfs/bootsel/cmdline.h"
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

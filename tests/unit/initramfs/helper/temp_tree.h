@@ -14,7 +14,7 @@
 #include <iterator>
 #include <string>
 
-#include "initramfs/helper/files.h"
+#include "initramfs/rootfs/files.h"
 
 namespace hostapp::initramfs {
 

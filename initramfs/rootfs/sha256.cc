@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "initramfs/helper/sha256.h"
+#include "initramfs/rootfs/sha256.h"
 
 #include <array>
 #include <bit>

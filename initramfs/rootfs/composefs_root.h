@@ -9,7 +9,7 @@
 //               ordinary lower layer, whose folders 00 to ff the image hides by whiteouts
 #pragma once
 
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

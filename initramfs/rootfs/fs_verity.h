@@ -4,7 +4,7 @@
 #pragma once
 
 #include "initramfs/bootsel/digest.h"
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Digests against libcrypto's, and against those that images are made with.
-#include "initramfs/helper/fs_verity.h"
+#include "initramfs/rootfs/fs_verity.h"
 
 #include <vector>
 
 #include "hostapp/base/hash.h"
-#include "initramfs/helper/sha256.h"
+#include "initramfs/rootfs/sha256.h"
 #include "ostree-integration/composefs/fs_verity.h"
 #include "tests/unit/initramfs/helper/temp_tree.h"
 

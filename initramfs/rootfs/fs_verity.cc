@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Merkle tree: the file in blocks (the last one filled with zeros), each hashed; the hashes, 128 to a block, hashed
 // again, up to one root. The digest is the hash of a descriptor with that root and the file's size.
-#include "initramfs/helper/fs_verity.h"
+#include "initramfs/rootfs/fs_verity.h"
 
 #include <errno.h>
 #include <linux/fsverity.h>
@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "initramfs/helper/sha256.h"
+#include "initramfs/rootfs/sha256.h"
 
 namespace hostapp::initramfs {
 namespace {

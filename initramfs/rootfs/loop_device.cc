@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "initramfs/helper/loop_device.h"
+#include "initramfs/rootfs/loop_device.h"
 
 #include <errno.h>
 #include <fcntl.h>

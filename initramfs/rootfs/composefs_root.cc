@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "initramfs/helper/composefs_root.h"
+#include "initramfs/rootfs/composefs_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "initramfs/helper/files.h"
-#include "initramfs/helper/loop_device.h"
+#include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/loop_device.h"
 
 namespace hostapp::initramfs {
 namespace {

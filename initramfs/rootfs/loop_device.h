@@ -2,8 +2,8 @@
 // A file as a block device.
 #pragma once
 
-#include "initramfs/helper/files.h"
-#include "initramfs/helper/problem.h"
+#include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/problem.h"
 
 namespace hostapp::initramfs {
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "initramfs/helper/text.h"
+#include "initramfs/rootfs/text.h"
 
 namespace hostapp::initramfs {
 

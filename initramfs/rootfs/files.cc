@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "initramfs/helper/files.h"
+#include "initramfs/rootfs/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
