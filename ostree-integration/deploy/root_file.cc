@@ -14,7 +14,7 @@
 namespace hostapp {
 namespace {
 
-constexpr const char* kUnfinished = "root.cfs.new";
+constexpr const char* kNewRootFile = "root.cfs.new";
 
 // What is wrong with the file, in words; empty: nothing.
 Result<std::string> Problem(int dir, const HashValue& digest) {
@@ -32,15 +32,15 @@ Result<std::string> Problem(int dir, const HashValue& digest) {
 }
 
 Status Rewrite(const ImageStore& store, const Deployment& deployment, int dir, OpContext& ctx) {
-  TRY(RemoveFile(dir, kUnfinished, ctx.sys));
+  TRY(RemoveFile(dir, kNewRootFile, ctx.sys));
   ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
-  ASSIGN_OR_RETURN(const HashValue digest, WriteRootFile(tree, dir, kUnfinished, ctx));
+  ASSIGN_OR_RETURN(const HashValue digest, WriteRootFile(tree, dir, kNewRootFile, ctx));
   if (digest != *deployment.composefs) {
     return Error(Errc::kCorrupt, StrCat("what the store has of the image gives ", digest.Hex(), ", not ",
                                         deployment.composefs->Hex(), "; deploy the image again"));
   }
   TRY(SyncFilesystem(dir, ctx.sys));
-  TRY(Rename(dir, kUnfinished, dir, kRootFileName, ctx.sys));
+  TRY(Rename(dir, kNewRootFile, dir, kRootFileName, ctx.sys));
   return SyncDir(dir, ctx.sys);
 }
 
@@ -64,7 +64,7 @@ Result<std::vector<TreeProblem>> CheckRootFile(const Sysroot& sysroot, const Ima
   TreeProblem problem{.path = kRootFileName, .what = what};
   if (repair == TreeRepair::kYes) {
     const Status mended = Rewrite(store, deployment, dir.get(), ctx);
-    if (!mended.ok()) (void)RemoveFile(dir.get(), kUnfinished, ctx.sys);
+    if (!mended.ok()) (void)RemoveFile(dir.get(), kNewRootFile, ctx.sys);
     problem.repaired = mended.ok();
     if (!mended.ok()) problem.what += StrCat("; mending it: ", mended.error().message());
   }

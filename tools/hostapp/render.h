@@ -20,6 +20,8 @@
 
 namespace hostapp::cli {
 
+inline Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 Outcome RenderStatus(const StatusReport& report);
 
 Outcome RenderKernelArguments(const KernelArguments& arguments);

@@ -3,12 +3,6 @@
 #include "tools/hostapp/render.h"
 
 namespace hostapp::cli {
-namespace {
-
-Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
-
-}  // namespace
-
 Outcome RenderInstall(const InstallReport& report, const std::string& disk) {
   const std::string digest = report.manifest_digest.ToString();
   Json::Array partitions;

@@ -29,8 +29,6 @@ Json DeploymentDocument(const DeploymentStatus& status) {
   };
 }
 
-Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
-
 Json MountedDocument(const std::optional<Booted>& booted) {
   if (!booted) return {};
   return Json::Object{{"root", TextOrNull(booted->root.root)},
