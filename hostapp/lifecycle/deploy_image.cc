@@ -61,7 +61,16 @@ struct Release {
   Digest manifest_digest;
   std::string commit;
   std::optional<std::string> version;
+  RootKind root;
 };
+
+Result<RootKind> RootFor(const Device& device, std::optional<RootKind> wanted) {
+  if (wanted) return *wanted;
+  ASSIGN_OR_RETURN(const DeploymentSerial serial, BaseSerial(device));
+  if (serial == bootsel::kNoSerial) return RootKind::kCheckout;
+  ASSIGN_OR_RETURN(const Deployment base, LoadDeployment(device.sysroot, serial));
+  return RootOf(base);
+}
 
 Result<Deployment> TryToMakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
                                        const Release& release, std::vector<std::string> device_arguments,
@@ -71,7 +80,8 @@ Result<Deployment> TryToMakeDeployment(const StoreLock& lock, const Device& devi
                        .manifest_digest = release.manifest_digest,
                        .commit = release.commit,
                        .version = release.version,
-                       .device_arguments = std::move(device_arguments)};
+                       .device_arguments = std::move(device_arguments),
+                       .root = release.root};
   ASSIGN_OR_RETURN(wanted.image_arguments, ImageKernelArguments(store, release.commit));
   TRY(CheckLoaderTakes(device, Both(wanted.image_arguments, wanted.device_arguments)));
   ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, release.commit, ctx));
@@ -113,10 +123,12 @@ Result<DeployReport> DeployResolved(Device& device, const Reference& reference, 
   DeployReport report{.manifest_digest = image.manifest.digest, .fetch_seconds = SecondsSince(start, ctx)};
   const auto fetched = ctx.clock.Monotonic();
   ASSIGN_OR_RETURN(const std::vector<std::string> arguments, ArgumentsWith(device, options.kernel_arguments));
+  ASSIGN_OR_RETURN(const RootKind root, RootFor(device, options.root));
   const Release release{.reference = reference.ToString(),
                         .manifest_digest = pulled.manifest.digest,
                         .commit = pulled.commit,
-                        .version = pulled.config.version()};
+                        .version = pulled.config.version(),
+                        .root = root};
   ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, release, arguments, ctx));
   ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, options.tries, ctx));
   report.serial = deployment.serial;
@@ -158,7 +170,8 @@ Result<DeployReport> DeployWithArguments(Device& device, const std::vector<std::
   const Release release{.reference = base.reference,
                         .manifest_digest = base.manifest_digest,
                         .commit = base.commit,
-                        .version = base.version};
+                        .version = base.version,
+                        .root = RootOf(base)};
   ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, release, arguments, ctx));
   DeployReport report{.serial = deployment.serial, .manifest_digest = base.manifest_digest};
   ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, tries, ctx));

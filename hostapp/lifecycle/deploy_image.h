@@ -9,6 +9,7 @@ namespace hostapp {
 struct DeployOptions {
   int tries = kDefaultTries;
   std::vector<std::string> kernel_arguments;  // the device's new ones, after the image's own and the device's so far
+  std::optional<RootKind> root;               // nothing: as the running deployment (off the device: the default) has it
 };
 
 struct DeployReport {

@@ -9,6 +9,9 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "initramfs/bootsel/reset_request.h"
+#include "ostree-integration/deploy/deployment.h"
+#include "ostree-integration/store/image_tree.h"
+#include "ostree-integration/store/inode.h"
 
 namespace hostapp {
 namespace {
@@ -48,19 +51,44 @@ bool IsLink(int dir, const std::string& path) {
   return ::fstatat(dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
 }
 
-// The helper follows no link, and what is behind one is kept under its own name only.
-Status CheckIsThere(const Device& device, const std::string& path, DeploymentSerial serial) {
-  const int hostapp = device.sysroot.hostapp();
-  bool found = false;
-  for (const std::string& place : PlacesOf(path, serial)) {
-    for (size_t slash = place.find('/'); slash != std::string::npos; slash = place.find('/', slash + 1)) {
-      if (!IsLink(hostapp, place.substr(0, slash))) continue;
-      return Error(Errc::kInvalid,
-                   StrCat("--keep ", Escape(path), ": leads through a symbolic link; name what is behind it"));
-    }
-    found = found || Exists(hostapp, place);
+enum class Found { kNo, kYes, kThroughLink };
+
+Found LookOnDisk(int hostapp, const std::string& place) {
+  for (size_t slash = place.find('/'); slash != std::string::npos; slash = place.find('/', slash + 1)) {
+    if (IsLink(hostapp, place.substr(0, slash))) return Found::kThroughLink;
   }
-  return found ? Ok() : Error(Errc::kNotFound, StrCat("--keep ", Escape(path), ": there is nothing of that name"));
+  return Exists(hostapp, place) ? Found::kYes : Found::kNo;
+}
+
+// In the /etc of a composefs root.
+Result<Found> LookInImage(const Device& device, const Deployment& deployment, const std::string& below,
+                          OpContext& ctx) {
+  ASSIGN_OR_RETURN(const ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
+  ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
+  const Node* etc = Below(tree.root(), "usr/etc");
+  if (etc == nullptr) return Found::kNo;
+  for (size_t slash = below.find('/'); slash != std::string::npos; slash = below.find('/', slash + 1)) {
+    const Node* at = Below(*etc, below.substr(0, slash));
+    if (at != nullptr && at->inode->type == Inode::Type::kSymlink) return Found::kThroughLink;
+  }
+  return Below(*etc, below) == nullptr ? Found::kNo : Found::kYes;
+}
+
+// The helper follows no link, and what is behind one is kept under its own name only.
+Status CheckIsThere(const Device& device, const std::string& path, const Deployment& deployment, OpContext& ctx) {
+  std::vector<Found> found;
+  for (const std::string& place : PlacesOf(path, deployment.serial)) {
+    found.push_back(LookOnDisk(device.sysroot.hostapp(), place));
+  }
+  if (deployment.composefs && path.starts_with("/etc/")) {
+    ASSIGN_OR_RETURN(found.emplace_back(), LookInImage(device, deployment, path.substr(5), ctx));
+  }
+  if (std::ranges::find(found, Found::kThroughLink) != found.end()) {
+    return Error(Errc::kInvalid,
+                 StrCat("--keep ", Escape(path), ": leads through a symbolic link; name what is behind it"));
+  }
+  if (std::ranges::find(found, Found::kYes) != found.end()) return Ok();
+  return Error(Errc::kNotFound, StrCat("--keep ", Escape(path), ": there is nothing of that name"));
 }
 
 // Its first tree set aside: from then on it can only go on.
@@ -105,7 +133,8 @@ Result<std::vector<std::string>> RequestFactoryReset(const Device& device, const
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   const auto request = [&](bootsel::Ledger& ledger) -> Status {
     TRY(CheckMayRequest(device, ledger));
-    for (const std::string& path : kept) TRY(CheckIsThere(device, path, ledger.default_deployment.serial));
+    ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, ledger.default_deployment.serial));
+    for (const std::string& path : kept) TRY(CheckIsThere(device, path, deployment, ctx));
     TRY(PutLeftoversAway(device, ledger, ctx));
     std::string text(bootsel::kResetRequestHeader);
     for (const std::string& path : kept) text += path + "\n";

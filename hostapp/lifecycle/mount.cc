@@ -4,13 +4,19 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <utility>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "initramfs/rootfs/composefs_root.h"
+#include "initramfs/rootfs/fs_verity.h"
+#include "ostree-integration/deploy/ledger_file.h"
 
 namespace hostapp {
 namespace {
@@ -61,19 +67,91 @@ std::string MountinfoText(std::string_view path) {
   return out;
 }
 
-Status MountTree(const std::string& deployment, const std::string& dir) {
-  TRY(BindReadOnly(deployment + "/root", dir));
-  if (!Exists(AT_FDCWD, deployment + "/root/usr/etc")) return Ok();
+// A folder of our own, for as long as it is needed.
+class PrivateFolder {
+ public:
+  static Result<PrivateFolder> Make() {
+    PrivateFolder folder;
+    if (::mkdtemp(folder.path_.data()) == nullptr) return SysError(errno, "making a folder in /tmp");
+    folder.made_ = true;
+    return folder;
+  }
+  PrivateFolder(PrivateFolder&& other) noexcept
+      : path_(std::move(other.path_)), made_(std::exchange(other.made_, false)) {}
+  PrivateFolder& operator=(PrivateFolder&&) = delete;
+  ~PrivateFolder() {
+    if (made_) ::rmdir(path_.c_str());
+  }
+  const char* path() const { return path_.c_str(); }
+
+ private:
+  PrivateFolder() = default;
+  std::string path_ = "/tmp/hostapp-mount-XXXXXX";
+  bool made_ = false;
+};
+
+// What mountinfo has as the source of the overlay, with the deployment's serial between.
+constexpr std::string_view kBeforeSerial = "hostapp/deployments/", kAfterSerial = "/root.cfs";
+
+Status MountImage(const Deployment& deployment, const std::string& folder, const std::string& objects,
+                  const std::string& dir) {
+  const std::string path = StrCat(folder, "/root.cfs"), name = StrCat(kBeforeSerial, deployment.serial, kAfterSerial);
+  const UniqueFd image(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!image.valid()) return SysError(errno, StrCat("opening ", Escape(path)));
+  initramfs::Problem why;
+  if (!initramfs::CheckFsVerity(image.get(), LedgerDigest(*deployment.composefs), "root.cfs", why)) {
+    return Error(Errc::kCorrupt, StrCat(why.text(), "; run: hostapp fsck --repair"));
+  }
+  ASSIGN_OR_RETURN(const PrivateFolder place, PrivateFolder::Make());
+  initramfs::ComposefsWay way;
+  const initramfs::ComposefsMount mount{.image = image.get(),
+                                        .name = name.c_str(),
+                                        .objects = objects.c_str(),
+                                        .place = place.path(),
+                                        .target = dir.c_str()};
+  if (!initramfs::MountComposefs(mount, way, why)) return Error(Errc::kIo, std::string(why.text()));
+  return Ok();
+}
+
+// `folder` is the deployment's. Its /etc stands on the tree as it is mounted at `dir`.
+Status MountEtc(const std::string& folder, const std::string& dir) {
+  const std::string image = dir + "/usr/etc";
+  if (!Exists(AT_FDCWD, image)) return Ok();
   // A real copy where the device has no overlayfs; the image's own where the deployment has never booted.
-  if (Exists(AT_FDCWD, deployment + "/etc/tree")) return BindReadOnly(deployment + "/etc/tree", dir + "/etc");
-  if (!Exists(AT_FDCWD, deployment + "/etc/upper")) return BindReadOnly(deployment + "/root/usr/etc", dir + "/etc");
+  if (Exists(AT_FDCWD, folder + "/etc/tree")) return BindReadOnly(folder + "/etc/tree", dir + "/etc");
+  if (!Exists(AT_FDCWD, folder + "/etc/upper")) return BindReadOnly(image, dir + "/etc");
   // Two lower layers and no upper one: the deployment's /etc as it is, and nothing can change it.
-  const std::string options = StrCat("lowerdir=", deployment, "/etc/upper:", deployment, "/root/usr/etc");
+  const std::string options = StrCat("lowerdir=", folder, "/etc/upper:", image);
   return Mount("overlay", dir + "/etc", "overlay", MS_RDONLY | MS_NODEV, options, "mounting /etc");
 }
 
+Status MountTree(const Deployment& deployment, const std::string& folder, const std::string& objects,
+                 const std::string& dir) {
+  if (deployment.composefs) {
+    TRY(MountImage(deployment, folder, objects, dir));
+  } else {
+    TRY(BindReadOnly(folder + "/root", dir));
+  }
+  return MountEtc(folder, dir);
+}
+
+// "/hostapp/deployments/5/root", of a checkout that is bound.
+bool IsCheckout(std::string_view root) {
+  const std::vector<std::string_view> parts = Split(root, '/');
+  const size_t n = parts.size();
+  return n >= 4 && parts[n - 1] == "root" && ParseUint64(parts[n - 2]).has_value() && parts[n - 3] == "deployments" &&
+         parts[n - 4] == "hostapp";
+}
+
+bool IsImage(std::string_view source) {
+  if (!source.starts_with(kBeforeSerial) || !source.ends_with(kAfterSerial)) return false;
+  source.remove_prefix(kBeforeSerial.size());
+  return ParseUint64(source.substr(0, source.size() - kAfterSerial.size())).has_value();
+}
+
 // Whether the mount on top of `dir` is the tree of a deployment: /proc/self/mountinfo names, for each mount, the folder
-// of its file system that it shows (fourth field) and where (fifth), white space as \040 and the like.
+// of its file system that it shows (fourth field), where (fifth, white space as \040 and the like), and behind a "-"
+// and the file system's name its source.
 Result<bool> IsDeploymentMount(const std::string& dir) {
   constexpr uint64_t kMaxMountinfo = 16 << 20;
   ASSIGN_OR_RETURN(const std::string mounts, ReadFile(AT_FDCWD, "/proc/self/mountinfo", kMaxMountinfo));
@@ -81,10 +159,9 @@ Result<bool> IsDeploymentMount(const std::string& dir) {
   for (const std::string_view line : Split(mounts, '\n')) {
     const std::vector<std::string_view> fields = Split(line, ' ');
     if (fields.size() < 5 || fields[4] != MountinfoText(dir)) continue;
-    const std::vector<std::string_view> parts = Split(fields[3], '/');  // the last line is the topmost mount
-    const size_t n = parts.size();
-    ours = n >= 4 && parts[n - 1] == "root" && ParseUint64(parts[n - 2]).has_value() && parts[n - 3] == "deployments" &&
-           parts[n - 4] == "hostapp";
+    const auto dash = std::find(fields.begin() + 5, fields.end(), "-");
+    const bool is_image = fields.end() - dash > 2 && dash[1] == "overlay" && IsImage(dash[2]);
+    ours = is_image || IsCheckout(fields[3]);  // the last line is the topmost mount
   }
   return ours;
 }
@@ -92,17 +169,18 @@ Result<bool> IsDeploymentMount(const std::string& dir) {
 }  // namespace
 
 Status MountDeployment(const Device& device, DeploymentSerial serial, const std::string& dir, OpContext& /*ctx*/) {
-  TRY(LoadDeployment(device.sysroot, serial).status());
+  ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, serial));
   ASSIGN_OR_RETURN(const std::string target, RealPath(dir));
-  ASSIGN_OR_RETURN(const std::string deployment,
-                   RealPath(StrCat(device.sysroot.paths().root, "/", kDeploymentsDir, "/", serial)));
+  const std::string& root = device.sysroot.paths().root;
+  ASSIGN_OR_RETURN(const std::string folder, RealPath(StrCat(root, "/", kDeploymentsDir, "/", serial)));
+  ASSIGN_OR_RETURN(const std::string objects, RealPath(StrCat(root, "/ostree/repo/objects")));
   ASSIGN_OR_RETURN(const bool taken, IsMountPoint(target));
   if (taken) return Error(Errc::kBusy, StrCat(Escape(dir), ": something is mounted there already"));
-  if (!FitsOverlayOptions(deployment)) {
-    return Error(Errc::kInvalid,
-                 StrCat(Escape(deployment), ": overlayfs takes no comma, colon or backslash in a path"));
+  for (const std::string& path : {folder, objects, target}) {
+    if (FitsOverlayOptions(path)) continue;
+    return Error(Errc::kInvalid, StrCat(Escape(path), ": overlayfs takes no comma, colon or backslash in a path"));
   }
-  Status mounted = MountTree(deployment, target);
+  Status mounted = MountTree(deployment, folder, objects, target);
   if (!mounted.ok())
     ::umount2(target.c_str(), MNT_DETACH);  // with what was mounted below; a mere EINVAL if nothing was
   return std::move(mounted).While("mounting deployment ", serial, " on ", Escape(dir));

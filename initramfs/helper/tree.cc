@@ -17,6 +17,7 @@ using bootsel::Digest;
 using bootsel::Serial;
 
 constexpr const char* kOtherTree = "/run/hostapp/other";
+constexpr const char* kImagePlace = "/run/hostapp/image";  // for an image alone
 
 // Read-only is the mount, not the file system: /var and the ledger on the same one stay writable.
 bool BindReadOnly(const Path& source, const char* target) {
@@ -64,7 +65,13 @@ bool Trees::MountImage(Serial serial, const Digest& digest, const char* target, 
   cause = Cause::kDigest;
   if (!CheckFsVerity(image.get(), digest, path, why)) return false;
   cause = Cause::kMount;
-  return MountComposefs(image.get(), path, PathOf(physical_, "/ostree/repo/objects").c_str(), target, way, why);
+  if (!MakePlace(kImagePlace, why)) return false;
+  const Path objects = PathOf(physical_, "/ostree/repo/objects");
+  const bool mounted = MountComposefs(
+      {.image = image.get(), .name = path.c_str(), .objects = objects.c_str(), .place = kImagePlace, .target = target},
+      way, why);
+  rmdir(kImagePlace);
+  return mounted;
 }
 
 bool Trees::Mount(Serial serial, Tree& tree, Cause& cause, Problem& why) const {

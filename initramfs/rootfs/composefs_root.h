@@ -23,9 +23,17 @@ struct ComposefsWay {
 std::string_view ImageByName(ImageBy by);  // as in /run/hostapp/boot
 std::string_view StoreAsName(StoreAs as);
 
-// Mounts the open file `image`, whose digest the caller has checked, on the folder `target`, read-only, with the
-// contents below the folder `objects`. `name` is the image's, for losetup. On false nothing is left mounted.
-bool MountComposefs(int image, std::string_view name, const char* objects, const char* target, ComposefsWay& way,
-                    Problem& why);
+// What is mounted where. Paths without comma, colon and backslash.
+struct ComposefsMount {
+  int image;            // open for reading; the caller has checked its digest
+  const char* name;     // of the image: what losetup and /proc/self/mountinfo call it
+  const char* objects;  // the folder that has the contents
+  const char*
+      place;  // an empty folder for the image alone, for as long as the overlay is made; the overlay then keeps it
+  const char* target;
+};
+
+// Mounts it on `target`, read-only. On false nothing is left mounted.
+bool MountComposefs(const ComposefsMount& what, ComposefsWay& way, Problem& why);
 
 }  // namespace hostapp::initramfs

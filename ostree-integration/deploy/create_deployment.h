@@ -7,8 +7,6 @@
 
 namespace hostapp {
 
-enum class RootKind { kComposefs, kCheckout };
-
 struct NewDeployment {
   std::string reference;
   Digest manifest_digest;

@@ -43,6 +43,10 @@ struct Deployment {
   bool pinned = false;
 };
 
+enum class RootKind { kComposefs, kCheckout };
+inline RootKind RootOf(const Deployment& deployment) {
+  return deployment.composefs ? RootKind::kComposefs : RootKind::kCheckout;
+}
 // "composefs" or "checkout".
 std::string_view RootName(const Deployment& deployment);
 

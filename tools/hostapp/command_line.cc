@@ -17,8 +17,8 @@ struct Words {
   std::optional<std::string> sysroot, boot;
   std::string disk, loader = "grub", file_system = "ext4", hostname, password_hash;
   std::vector<std::string> ssh_keys;
-  std::string reference, serial, dir, reason, tries = "3", root = "checkout";
-  std::optional<std::string> to, etc_serial, trust_key, policy;
+  std::string reference, serial, dir, reason, tries = "3";
+  std::optional<std::string> root, to, etc_serial, trust_key, policy;
   std::vector<std::string> kernel_arguments, removed_arguments, keep;
   bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false, yes = false,
        give_up_previous = false, cancel = false, erase = false;
@@ -175,17 +175,19 @@ Result<Verb> MakeInit(const Words& words) {
   return Verb(InitVerb{});
 }
 
+Result<std::optional<RootKind>> RootFrom(const std::optional<std::string>& name) {
+  if (!name) return std::optional<RootKind>();
+  if (*name == "composefs") return std::optional(RootKind::kComposefs);
+  if (*name == "checkout") return std::optional(RootKind::kCheckout);
+  return Error(Errc::kInvalid, StrCat("--root ", Escape(*name), ": it is composefs or checkout"));
+}
+
 Result<Verb> MakeDeploy(const Words& words) {
-  if (words.root == "composefs") {
-    return Error(Errc::kInvalid, StrCat("--root composefs is not in this version (", HOSTAPP_VERSION, ")"));
-  }
-  if (words.root != "checkout") {
-    return Error(Errc::kInvalid, StrCat("--root ", Escape(words.root), ": it is checkout"));
-  }
   DeployVerb verb;
   ASSIGN_OR_RETURN(verb.reference, ParseReference(words.reference));
   ASSIGN_OR_RETURN(const uint64_t tries, NumberArgument("--tries", words.tries, 1, bootsel::kMaxTries));
-  verb.options = {.tries = static_cast<int>(tries), .kernel_arguments = words.kernel_arguments};
+  ASSIGN_OR_RETURN(const auto root, RootFrom(words.root));
+  verb.options = {.tries = static_cast<int>(tries), .kernel_arguments = words.kernel_arguments, .root = root};
   verb.mode = words.dry_run ? DeployVerb::Mode::kDryRun : DeployVerb::Mode::kDeploy;
   verb.restart = RestartIf(words.reboot);
   if (words.dry_run && words.reboot) return Error(Errc::kInvalid, "--dry-run and --reboot exclude each other");
@@ -219,7 +221,7 @@ void Grammar::AddImageVerbs() {
       .Repeated("--karg", words_.kernel_arguments,
                 "A kernel argument of the device, after the image's own; may be repeated; later releases get it too",
                 "K")
-      .Option("--root", words_.root, "How the tree is kept: checkout", "KIND")
+      .Option("--root", words_.root, "How the tree is kept: composefs or checkout (as the running one's)", "KIND")
       .Flag("--dry-run", words_.dry_run, "Only say what would be fetched and written")
       .Flag("--reboot", words_.reboot, "Restart into it");
   Add("upgrade", "Deploy what the default deployment's reference names now", MakeUpgrade)
