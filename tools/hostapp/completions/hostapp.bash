@@ -25,7 +25,7 @@ _hostapp() {
     --loader) mapfile -t COMPREPLY < <(compgen -W 'grub systemd-boot uboot none' -- "$current"); return ;;
     --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4 xfs btrfs' -- "$current"); return ;;
     --ssh-key | --password-hash) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    --root) mapfile -t COMPREPLY < <(compgen -W 'checkout' -- "$current"); return ;;
+    --root) mapfile -t COMPREPLY < <(compgen -W 'composefs checkout' -- "$current"); return ;;
     --to) mapfile -t COMPREPLY < <(compgen -W "$(_hostapp_serials "${where[@]}")" -- "$current"); return ;;
     --tries | --karg | --hostname | --append | --delete | --reason) return ;;
   esac

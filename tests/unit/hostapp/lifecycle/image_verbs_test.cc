@@ -392,10 +392,51 @@ TEST_F(VerbsTest, EtcDiffListsWhatADeploymentChanged) {
                               {Kind::kRemoved, "ssl/ca.pem"}}));
 }
 
-TEST_F(VerbsTest, MountShowsTheTreeWithItsEtcReadOnlyAndUnmountEndsIt) {
+struct VerbsByRootTest : VerbsTest, ::testing::WithParamInterface<RootKind> {};
+INSTANTIATE_TEST_SUITE_P(Roots, VerbsByRootTest, ::testing::Values(RootKind::kComposefs, RootKind::kCheckout),
+                         [](const auto& kind) {
+                           return kind.param == RootKind::kComposefs ? "Composefs" : "Checkout";
+                         });
+
+TEST_P(VerbsByRootTest, EveryLaterDeploymentHasTheKindOfTheFirstUnlessItIsTold) {
+  Publish("stable", Release("1"));
+  ASSERT_TRUE(Deploy("stable", {.root = GetParam()}).ok());
+  Publish("stable", Release("2"));
+  ASSERT_TRUE(RunUpgrade()->changed);
+  Device open = device();
+  ASSERT_TRUE(DeployWithArguments(open, {"debug"}, 3, ctx()).ok());
+  const RootKind other = GetParam() == RootKind::kComposefs ? RootKind::kCheckout : RootKind::kComposefs;
+  ASSERT_TRUE(Deploy("stable", {.root = other}).ok());
+  std::vector<RootKind> kinds;
+  for (const Deployment& deployment : LoadDeployments(sysroot.Open(), ctx()).value())
+    kinds.push_back(RootOf(deployment));
+  EXPECT_THAT(kinds, ElementsAre(GetParam(), GetParam(), GetParam(), other));
+  const auto report = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx());
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_THAT(report->problems, IsEmpty());
+}
+
+TEST_F(VerbsTest, MountRefusesAComposefsRootThatIsDamaged) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root: mounting";
   Publish("1", Release("1"));
-  ASSERT_TRUE(Deploy("1").ok());
+  ASSERT_TRUE(Deploy("1", {.root = RootKind::kComposefs}).ok());
+  const std::string path = sysroot.DeploymentPath(1) + "/root.cfs";
+  std::string bytes = testing::ReadText(path);
+  bytes[3000] = static_cast<char>(bytes[3000] ^ 1);
+  testing::WriteText(path, bytes);
+  const std::string dir = sysroot.dir() / "mnt";
+  std::filesystem::create_directory(dir);
+  const Status mounted = MountDeployment(device(), 1, dir, ctx());
+  ASSERT_FALSE(mounted.ok());
+  EXPECT_EQ(mounted.error().code(), Errc::kCorrupt);
+  EXPECT_THAT(mounted.error().message(), HasSubstr("root.cfs: the digest is"));
+  EXPECT_EQ(UnmountDeployment(dir, ctx()).error().code(), Errc::kNotFound);
+}
+
+TEST_P(VerbsByRootTest, MountShowsTheTreeWithItsEtcReadOnlyAndUnmountEndsIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root: mounting";
+  Publish("1", Release("1"));
+  ASSERT_TRUE(Deploy("1", {.root = GetParam()}).ok());
   const std::string dir = sysroot.dir() / "mnt with space";
   std::filesystem::create_directory(dir);
   EXPECT_EQ(MountDeployment(device(), 2, dir, ctx()).error().code(), Errc::kNotFound);
