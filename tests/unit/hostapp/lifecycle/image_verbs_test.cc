@@ -12,6 +12,7 @@
 #include "hostapp/lifecycle/check_device.h"
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/etc_diff.h"
+#include "hostapp/lifecycle/factory_reset.h"
 #include "hostapp/lifecycle/init_sysroot.h"
 #include "hostapp/lifecycle/keep.h"
 #include "hostapp/lifecycle/mark.h"
@@ -414,6 +415,16 @@ TEST_P(VerbsByRootTest, EveryLaterDeploymentHasTheKindOfTheFirstUnlessItIsTold) 
   const auto report = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx());
   ASSERT_TRUE(report.ok()) << report.error().message();
   EXPECT_THAT(report->problems, IsEmpty());
+}
+
+TEST_P(VerbsByRootTest, AFactoryResetKeepsWhatTheImageHasAndRefusesWhatNobodyHas) {
+  TinyImage image = Release("1");
+  image.more_files.emplace_back("etc/app/settings", "of the image");
+  Publish("1", image);
+  ASSERT_TRUE(Deploy("1", {.root = GetParam()}).ok());
+  EXPECT_TRUE(RequestFactoryReset(device(), {"/etc/hostname", "/etc/app"}, ctx()).ok());
+  EXPECT_EQ(RequestFactoryReset(device(), {"/etc/nothing"}, ctx()).error().code(), Errc::kNotFound);
+  EXPECT_EQ(RequestFactoryReset(device(), {"/etc/hostname/below"}, ctx()).error().code(), Errc::kNotFound);
 }
 
 TEST_F(VerbsTest, MountRefusesAComposefsRootThatIsDamaged) {
