@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import socket
 import stat
@@ -69,8 +70,13 @@ def in_own_mounts(work):
 
 def work_folder(name, on_disk=False):
     """A folder of this test, removed at its end whatever happens; from here on in a mount namespace of its own."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) and not on_disk else None
-    return in_own_mounts(os.environ.get("HOSTAPP_WORK") or tempfile.mkdtemp(dir=base, prefix="hostapp-%s-" % name))
+    work = os.environ.get("HOSTAPP_WORK")
+    if not work:
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) and not on_disk else tempfile.gettempdir()
+        # No name of mkdtemp: podman takes a path for a reference, in which two underscores may not follow each other, and takes none of over 50 characters.
+        work = "%s/hostapp-%s-%s" % (base, name, secrets.token_hex(4))
+        os.mkdir(work, 0o700)
+    return in_own_mounts(work)
 
 
 def write(path, content, mode=0o644):

@@ -3,6 +3,7 @@
 #include "tools/hostapp/render.h"
 
 namespace hostapp::cli {
+
 Outcome RenderInstall(const InstallReport& report, const std::string& disk) {
   const std::string digest = report.manifest_digest.ToString();
   Json::Array partitions;

@@ -54,7 +54,7 @@ TEST_F(ContentsTest, OfManyObjectsAreReadPieceByPiece) {
   uint64_t total = 0, total_odd = 0;
   for (uint32_t i = 0; i < 10000; ++i) {
     ObjectSize object{.size = i};
-    for (int byte = 0; byte < 4; ++byte) object.object[4 + byte] = static_cast<std::byte>(i >> (24 - 8 * byte));
+    for (size_t byte = 0; byte < 4; ++byte) object.object[4 + byte] = static_cast<std::byte>(i >> (24 - 8 * byte));
     all.push_back(object);
     total += i;
     if (i % 2 == 0) continue;
