@@ -20,8 +20,6 @@ namespace {
 // gzip cannot do better than about 1032:1; what claims more is a bomb, unless the image says the size.
 constexpr uint64_t kMaxRatio = 1100;
 constexpr uint64_t kSmallOutput = uint64_t{64} << 20;
-// Left free for tree objects, refs and everybody else.
-constexpr uint64_t kReservedBytes = uint64_t{16} << 20;
 constexpr int kFramingLevel = 3;
 
 class FileSource : public ByteSource {
@@ -164,7 +162,7 @@ Result<Node> CommitTree(LayerIndex index, const std::vector<std::shared_ptr<Inod
   return top;
 }
 
-Result<CommitFields> LayerCommit(const Digest& diff_id, const TreeIds& root) {
+CommitFields LayerCommit(const Digest& diff_id, const TreeIds& root) {
   GVariantBuilder metadata;
   g_variant_builder_init(&metadata, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add(&metadata, "{sv}", "hostapp.diff-id", g_variant_new_string(diff_id.ToString().c_str()));
@@ -239,26 +237,15 @@ Result<LayerImport> ImportLayer(ImageStore& store, const Descriptor& blob, const
                                 const std::function<void(uint64_t)>& consumed, OpContext& ctx) {
   // From the first "it is there already" to the ref: a prune in between would take what the layer relies on.
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
-  ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(store.tmp_fd(), ctx.sys));
-  const uint64_t budget = free.bytes > kReservedBytes ? free.bytes - kReservedBytes : 0;
-  ASSIGN_OR_RETURN(ObjectStage stage, ObjectStage::Begin(store, StrCat("stage-", diff_id.Hex()), budget, ctx));
+  ASSIGN_OR_RETURN(ObjectStage stage, ObjectStage::Begin(store, StrCat("stage-", diff_id.Hex()), ctx));
   FileSource source(file, consumed);
   LayerReader reader(stage, ctx);
   ASSIGN_OR_RETURN(LayerIndex index, reader.Run(blob, diff_id, source));
   LayerImport report{.counts = stage.counts(), .dropped = DroppedOf(index)};
   ASSIGN_OR_RETURN(const Node top, CommitTree(std::move(index), reader.replaced(), stage));
-  TreeIds root;
-  TRY(InTransaction(
-      store,
-      [&]() -> Status {
-        ASSIGN_OR_RETURN(root, WriteTree(store, top));
-        // Content gets its names first, then (as the transaction ends) the trees that name it, and in a transaction of
-        // its own the commit: whatever moment ends us, nothing names what is not there.
-        return stage.Publish();
-      },
-      ctx));
-  ASSIGN_OR_RETURN(const CommitFields commit, LayerCommit(diff_id, root));
-  TRY(PublishCommit(store, commit, LayerRef(diff_id), ctx).status());
+  ASSIGN_OR_RETURN(const TreeIds root, WriteTree(stage, top));
+  TRY(stage.AddCommit(LayerCommit(diff_id, root), LayerRef(diff_id)).status());
+  TRY(stage.Publish());
   return report;
 }
 

@@ -13,7 +13,14 @@ namespace hostapp {
 namespace {
 
 constexpr size_t kStageChunk = size_t{256} << 10;  // files up to this size are hashed before they are written
+// Left free for tree objects, refs and everybody else.
+constexpr uint64_t kReservedBytes = uint64_t{16} << 20;
 constexpr const char* kStreamName = "streaming";
+constexpr std::string_view kFile = "file";
+constexpr mode_t kMetadataMode = 0644;
+constexpr mode_t kFolderMode = 0755;
+
+std::string RefFileName(size_t n) { return StrCat("ref-", n); }
 
 Status Check(int result, std::string_view doing) {
   if (result >= 0) return Ok();
@@ -22,10 +29,10 @@ Status Check(int result, std::string_view doing) {
 
 }  // namespace
 
-Result<ObjectStage> ObjectStage::Begin(const ImageStore& store, const std::string& name, uint64_t max_bytes,
-                                       OpContext& ctx) {
+Result<ObjectStage> ObjectStage::Begin(const ImageStore& store, const std::string& name, OpContext& ctx) {
   TRY(RemoveTree(store.tmp_fd(), name, ctx.sys));
-  ObjectStage stage(store, name, max_bytes, ctx);
+  ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(store.tmp_fd(), ctx.sys));
+  ObjectStage stage(store, name, free.bytes > kReservedBytes ? free.bytes - kReservedBytes : 0, ctx);
   ASSIGN_OR_RETURN(stage.dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
   stage.buffer_.resize(kStageChunk);
   return stage;
@@ -44,8 +51,13 @@ Status ObjectStage::Budget(uint64_t bytes) {
                                       " that were free on the store's file system"));
 }
 
-bool ObjectStage::Known(const Sha256& object) const {
-  return staged_.contains(object) || HasObject(*store_, object, "file");
+bool ObjectStage::Known(const Sha256& object, std::string_view extension) const {
+  return staged_.contains(object) || HasObject(*store_, object, extension);
+}
+
+void ObjectStage::Staged(const Sha256& content) {
+  staged_.insert(content);
+  contents_.push_back({content, kFile});
 }
 
 void ObjectStage::Count(const Inode& inode, bool written) {
@@ -79,12 +91,12 @@ Status ObjectStage::AddFile(Inode& inode, ByteSpan content) {
   HashObjectHeader(inode, object_hasher_);
   object_hasher_.Update(content);
   inode.object = ToSha256(object_hasher_.Finish());
-  const bool known = Known(inode.object);
+  const bool known = Known(inode.object, kFile);
   Count(inode, !known);
   if (known) return Ok();
   TRY(Budget(content.size()));
   TRY(WriteNewFile(Hex(inode.object), inode, content));
-  staged_.insert(inode.object);
+  Staged(inode.object);
   return Ok();
 }
 
@@ -154,7 +166,7 @@ Status ObjectStage::AddWritten(Inode& inode, uint64_t size, const std::function<
   inode.verity = verity_.Finish();
   inode.content = ToSha256(content_hasher_.Finish());
   inode.object = ToSha256(object_hasher_.Finish());
-  const bool known = Known(inode.object);
+  const bool known = Known(inode.object, kFile);
   Count(inode, !known);
   if (known) {
     used_bytes_ -= size;
@@ -162,13 +174,13 @@ Status ObjectStage::AddWritten(Inode& inode, uint64_t size, const std::function<
   }
   TRY(Finish(file.get(), inode));
   TRY(Rename(dir_.get(), kStreamName, dir_.get(), Hex(inode.object), ctx_->sys));
-  staged_.insert(inode.object);
+  Staged(inode.object);
   return Ok();
 }
 
 Status ObjectStage::AddSymlink(Inode& inode) {
   inode.object = SymlinkObjectId(inode);
-  const bool known = Known(inode.object);
+  const bool known = Known(inode.object, kFile);
   Count(inode, !known);
   if (known) return Ok();
   const std::string name = Hex(inode.object);
@@ -180,7 +192,39 @@ Status ObjectStage::AddSymlink(Inode& inode) {
               StrCat("setting the extended attribute ", Escape(key), " of a link object")));
   }
   TRY(Check(ctx_->sys.LutimensAt(dir_.get(), name.c_str(), kNoTime.data()), "setting the time of a link object"));
-  staged_.insert(inode.object);
+  Staged(inode.object);
+  return Ok();
+}
+
+Status ObjectStage::WriteSmallFile(const std::string& name, ByteSpan bytes) {
+  const UniqueFd file(
+      ctx_->sys.OpenAt(dir_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kMetadataMode));
+  TRY(Check(file.get(), "creating it"));
+  TRY(WriteAll(file.get(), bytes, ctx_->sys));
+  return Check(ctx_->sys.Fchmod(file.get(), kMetadataMode), "setting its mode");  // whatever the umask
+}
+
+Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, GVariant* variant) {
+  const StagedObject object{VariantId(variant), ostree_object_type_to_string(type)};
+  if (Known(object.id, object.extension)) return object.id;
+  TRY(WriteSmallFile(Hex(object.id), VariantBytes(variant)).While("writing a ", object.extension, " object"));
+  staged_.insert(object.id);
+  (type == OSTREE_OBJECT_TYPE_COMMIT ? commits_ : trees_).push_back(object);
+  return object.id;
+}
+
+Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::string& ref) {
+  const glib::VariantPtr variant = CommitVariant(fields);
+  ASSIGN_OR_RETURN(const Sha256 id, AddMetadata(OSTREE_OBJECT_TYPE_COMMIT, variant.get()));
+  TRY(WriteSmallFile(RefFileName(refs_.size()), AsBytes(StrCat(Hex(id), '\n'))).While("writing the ref ", ref));
+  refs_.push_back(ref);
+  return id;
+}
+
+Status ObjectStage::PublishObjects(const std::vector<StagedObject>& objects) {
+  for (const auto& [id, extension] : objects) {
+    TRY(Rename(dir_.get(), Hex(id), store_->impl().objects.get(), ObjectPath(id, extension), ctx_->sys));
+  }
   return Ok();
 }
 
@@ -188,11 +232,32 @@ Status ObjectStage::Publish() {
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.
   TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the staged objects durable"));
-  for (const Sha256& object : staged_) {
-    TRY(Rename(dir_.get(), Hex(object), store_->impl().objects.get(), ObjectPath(object, "file"), ctx_->sys));
+  TRY(PublishObjects(contents_));
+  TRY(PublishObjects(trees_));
+  if (!commits_.empty()) {
+    // `ostree fsck` looks at every commit, with a ref or without.
+    TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the objects durable"));
+    TRY(PublishObjects(commits_));
   }
+  TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the commits durable"));
+  TRY(PublishRefs());
   staged_.clear();
+  contents_.clear();
+  trees_.clear();
+  commits_.clear();
   return Ok();
+}
+
+Status ObjectStage::PublishRefs() {
+  if (refs_.empty()) return Ok();
+  const int repo = ostree_repo_get_dfd(store_->impl().repo.get());
+  for (size_t i = 0; i < refs_.size(); ++i) {
+    const std::string path = StrCat("refs/heads/", refs_[i]);
+    TRY(MakeDirs(repo, path.substr(0, path.rfind('/')), kFolderMode, ctx_->sys).status());
+    TRY(Rename(dir_.get(), RefFileName(i), repo, path, ctx_->sys).While("writing the ref ", refs_[i]));
+  }
+  refs_.clear();
+  return SyncFilesystem(dir_.get(), ctx_->sys).While("making the refs durable");
 }
 
 }  // namespace hostapp

@@ -50,37 +50,8 @@ RepoLock::~RepoLock() {
   (void)ostree_repo_lock_pop(repo_.get(), type_, nullptr, error);
 }
 
-Status InTransaction(const ImageStore& store, const std::function<Status()>& write, OpContext& ctx) {
-  OstreeRepo* repo = store.impl().repo.get();
-  TRY(ctx.cancel.Check());
-  glib::ErrorSlot error;
-  if (!ostree_repo_prepare_transaction(repo, nullptr, nullptr, error)) {
-    return error.Take().Prefix("beginning a transaction of the store");
-  }
-  Status written = write();
-  if (written.ok() && !ostree_repo_commit_transaction(repo, nullptr, nullptr, error)) {
-    // libostree says nothing when the sync of an object folder goes wrong: that is no bug of ours.
-    Error why = error.set() ? error.Take() : Error(Errc::kIo, "the store's folders could not be synced");
-    written = why.Prefix("ending a transaction of the store");
-  }
-  if (written.ok()) return Ok();
-  glib::ErrorSlot ignored;
-  (void)ostree_repo_abort_transaction(repo, nullptr, ignored);
-  return written;
-}
-
 bool HasObject(const ImageStore& store, const Sha256& id, std::string_view extension) {
   return ::faccessat(store.impl().objects.get(), ObjectPath(id, extension).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-Result<Sha256> WriteMetadata(const ImageStore& store, OstreeObjectType type, GVariant* variant) {
-  const Sha256 id = VariantId(variant);
-  if (HasObject(store, id, Extension(type))) return id;
-  glib::ErrorSlot error;
-  if (!ostree_repo_write_metadata_trusted(store.impl().repo.get(), type, Hex(id).c_str(), variant, nullptr, error)) {
-    return error.Take().Prefix(StrCat("writing the object ", Hex(id), ".", Extension(type)));
-  }
-  return id;
 }
 
 Result<glib::VariantPtr> LoadMetadata(const ImageStore& store, OstreeObjectType type, const Sha256& id) {
@@ -110,23 +81,6 @@ Result<Sha256> IdFromVariant(GVariant* ay) {
   if (size != id.size()) return Error(Errc::kCorrupt, "an object has a checksum in it that is not 32 bytes long");
   std::memcpy(id.data(), bytes, id.size());
   return id;
-}
-
-Result<std::string> PublishCommit(const ImageStore& store, const CommitFields& fields, const std::string& ref,
-                                  OpContext& ctx) {
-  const glib::VariantPtr variant = CommitVariant(fields);
-  std::string commit;
-  TRY(InTransaction(
-      store,
-      [&]() -> Status {
-        ASSIGN_OR_RETURN(const Sha256 id, WriteMetadata(store, OSTREE_OBJECT_TYPE_COMMIT, variant.get()));
-        commit = Hex(id);
-        ostree_repo_transaction_set_ref(store.impl().repo.get(), nullptr, ref.c_str(), commit.c_str());
-        return Ok();
-      },
-      ctx));
-  TRY(SyncFilesystem(store.impl().objects.get(), ctx.sys).While("making the ref ", ref, " durable"));
-  return commit;
 }
 
 }  // namespace hostapp

@@ -4,7 +4,6 @@
 
 #include <ostree.h>
 
-#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -55,11 +54,6 @@ class RepoLock {
   OstreeRepoLockType type_;
 };
 
-// Runs `write` in a transaction of libostree's and commits it; aborts it on an error.
-Status InTransaction(const ImageStore& store, const std::function<Status()>& write, OpContext& ctx);
-
-// Within a transaction: writes a metadata object under its checksum, hashed with libcrypto; nothing when it is there.
-Result<Sha256> WriteMetadata(const ImageStore& store, OstreeObjectType type, GVariant* variant);
 bool HasObject(const ImageStore& store, const Sha256& id, std::string_view extension);
 
 // Reads a metadata object and checks its shape (not its checksum). kNotFound, kCorrupt.
@@ -67,10 +61,5 @@ Result<glib::VariantPtr> LoadMetadata(const ImageStore& store, OstreeObjectType 
 Result<Sha256> ToObjectId(std::string_view hex);
 // 32 bytes of a variant "ay". kCorrupt.
 Result<Sha256> IdFromVariant(GVariant* ay);
-
-// A transaction of its own: the commit object with these fields, and the ref. What the commit refers to is durable on
-// the way (the transaction syncs the file system before it publishes), and so are commit and ref on return.
-Result<std::string> PublishCommit(const ImageStore& store, const CommitFields& fields, const std::string& ref,
-                                  OpContext& ctx);
 
 }  // namespace hostapp

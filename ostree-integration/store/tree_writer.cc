@@ -3,21 +3,21 @@
 
 namespace hostapp {
 
-Result<TreeIds> WriteTree(const ImageStore& store, const Node& folder) {
+Result<TreeIds> WriteTree(ObjectStage& stage, const Node& folder) {
   DirTreeBuilder builder;
   for (const auto& [name, child] : folder.children) {
     if (!child.is_dir()) {
       builder.AddFile(name, child.inode->object);
       continue;
     }
-    ASSIGN_OR_RETURN(const TreeIds below, WriteTree(store, child));
+    ASSIGN_OR_RETURN(const TreeIds below, WriteTree(stage, child));
     builder.AddDirectory(name, below.tree, below.meta);
   }
   TreeIds ids;
   const glib::VariantPtr tree = builder.Finish();
-  ASSIGN_OR_RETURN(ids.tree, WriteMetadata(store, OSTREE_OBJECT_TYPE_DIR_TREE, tree.get()));
+  ASSIGN_OR_RETURN(ids.tree, stage.AddMetadata(OSTREE_OBJECT_TYPE_DIR_TREE, tree.get()));
   const glib::VariantPtr meta = DirMetaVariant(*folder.inode);
-  ASSIGN_OR_RETURN(ids.meta, WriteMetadata(store, OSTREE_OBJECT_TYPE_DIR_META, meta.get()));
+  ASSIGN_OR_RETURN(ids.meta, stage.AddMetadata(OSTREE_OBJECT_TYPE_DIR_META, meta.get()));
   return ids;
 }
 

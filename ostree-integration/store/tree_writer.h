@@ -3,7 +3,7 @@
 #pragma once
 
 #include "ostree-integration/store/inode.h"
-#include "ostree-integration/store/store_impl.h"
+#include "ostree-integration/store/object_stage.h"
 
 namespace hostapp {
 
@@ -12,8 +12,8 @@ struct TreeIds {
   Sha256 meta{};
 };
 
-// Within a transaction: writes the objects of a folder and everything below it, those below first. The content objects
-// that it names are in the store already, or no commit must follow.
-Result<TreeIds> WriteTree(const ImageStore& store, const Node& folder);
+// Stages the objects of a folder and everything below it, those below first. The content objects that it names are in
+// the store or staged, or no commit must follow.
+Result<TreeIds> WriteTree(ObjectStage& stage, const Node& folder);
 
 }  // namespace hostapp
