@@ -17,6 +17,9 @@ struct OpContext {
   ProgressSink& progress;
   CancellationToken cancel;
   Syscalls& sys;
+  // How many threads may work at once on what can be shared out; 1: no thread beside the caller's, so that the order of
+  // system calls is always the same.
+  unsigned jobs = 1;
 };
 
 }  // namespace hostapp

@@ -8,6 +8,7 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/sinks.h"
 #include "hostapp/layer/compression.h"
+#include "hostapp/layer/read_ahead.h"
 #include "hostapp/layer/tar_reader.h"
 #include "ostree-integration/store/layer_builder.h"
 #include "ostree-integration/store/layer_index_encoder.h"
@@ -101,6 +102,13 @@ class LayerReader {
 
   ObjectStage& stage_;
   OpContext& ctx_;
+  // A member that has content, until the stage has hashed it.
+  struct Member {
+    uint64_t framing_offset;
+    uint64_t size;
+    std::shared_ptr<Inode> inode;
+  };
+  std::vector<Member> members_;
   LayerBuilder builder_;
   LayerIndex index_;
 };
@@ -110,9 +118,8 @@ Status LayerReader::AddMember(const TarEntry& entry, TarReader& tar, const Frami
   if (!inode) return Ok();
   if (inode->type == Inode::Type::kSymlink) return stage_.AddSymlink(*inode);
   const uint64_t framing_offset = framing.bytes();
-  TRY(stage_.AddFile(*inode, entry.size, [&](MutableByteSpan buffer) { return tar.ReadContent(buffer); })
-          .While("member ", Escape(entry.path)));
-  if (entry.size > 0) index_.members.push_back({framing_offset, entry.size, inode->object});
+  TRY(stage_.AddFile(inode, entry.path, entry.size, [&](MutableByteSpan buffer) { return tar.ReadContent(buffer); }));
+  if (entry.size > 0) members_.push_back({framing_offset, entry.size, inode});
   return Ok();
 }
 
@@ -120,8 +127,12 @@ Result<LayerIndex> LayerReader::Run(const Descriptor& blob, const Digest& diff_i
   ASSIGN_OR_RETURN(const Compression compression, CompressionOfMediaType(blob.media_type));
   ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> plain, Decompress(compression, file, MaxOutput(blob)));
   HashingSource hashing(*plain, diff_id.algorithm());
+  // Decompressing and its hash are a thread's work for themselves.
+  std::optional<ReadAhead> ahead;
+  if (ctx_.jobs > 1) ahead.emplace(hashing);
   ASSIGN_OR_RETURN(const std::unique_ptr<Framing> framing, Framing::Begin());
-  TarReader tar(hashing, TarLimits{}, [&](ByteSpan bytes) { framing->Add(bytes); });
+  TarReader tar(ahead ? static_cast<ByteSource&>(*ahead) : hashing, TarLimits{},
+                [&](ByteSpan bytes) { framing->Add(bytes); });
   while (true) {
     TRY(ctx_.cancel.Check());
     ASSIGN_OR_RETURN(const std::optional<TarEntry> entry, tar.Next());
@@ -132,6 +143,10 @@ Result<LayerIndex> LayerReader::Run(const Descriptor& blob, const Digest& diff_i
   if (got != diff_id) {
     return Error(Errc::kCorrupt,
                  StrCat("uncompressed, it is ", got.ToString(), ", but the image's config says ", diff_id.ToString()));
+  }
+  TRY(stage_.Settle());
+  for (const Member& member : members_) {
+    index_.members.push_back({member.framing_offset, member.size, member.inode->object});
   }
   index_.diff_id = diff_id;
   index_.root = builder_.TakeRoot();
@@ -237,7 +252,9 @@ Result<LayerImport> ImportLayer(ImageStore& store, const Descriptor& blob, const
                                 const std::function<void(uint64_t)>& consumed, OpContext& ctx) {
   // From the first "it is there already" to the ref: a prune in between would take what the layer relies on.
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
-  ASSIGN_OR_RETURN(ObjectStage stage, ObjectStage::Begin(store, StrCat("stage-", diff_id.Hex()), ctx));
+  ASSIGN_OR_RETURN(const std::unique_ptr<ObjectStage> stage_owner,
+                   ObjectStage::Begin(store, StrCat("stage-", diff_id.Hex()), ctx));
+  ObjectStage& stage = *stage_owner;
   FileSource source(file, consumed);
   LayerReader reader(stage, ctx);
   ASSIGN_OR_RETURN(LayerIndex index, reader.Run(blob, diff_id, source));

@@ -35,8 +35,9 @@ Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, con
   std::vector<std::string> left_out;
   ASSIGN_OR_RETURN(const Node tree, HostTree(store, config, left_out, ctx).While("merging ", manifest.digest.Short()));
   for (const std::string& line : left_out) ctx.log.Warning(StrCat(manifest.digest.Short(), ": ", line));
-  ASSIGN_OR_RETURN(ObjectStage stage, ObjectStage::Begin(store, StrCat("stage-", manifest.digest.Hex()), ctx));
-  ASSIGN_OR_RETURN(const TreeIds root, WriteTree(stage, tree));
+  ASSIGN_OR_RETURN(const std::unique_ptr<ObjectStage> stage,
+                   ObjectStage::Begin(store, StrCat("stage-", manifest.digest.Hex()), ctx));
+  ASSIGN_OR_RETURN(const TreeIds root, WriteTree(*stage, tree));
   CommitFields fields;
   fields.metadata = ImageMetadata(manifest, config);
   fields.subject = StrCat("image ", manifest.digest.ToString());
@@ -44,8 +45,8 @@ Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, con
   fields.timestamp = static_cast<uint64_t>(std::max<int64_t>(0, config.created.value_or(0)));
   fields.root_tree = root.tree;
   fields.root_meta = root.meta;
-  ASSIGN_OR_RETURN(const Sha256 commit, stage.AddCommit(fields, ImageRef(manifest.digest)));
-  TRY(stage.Publish());
+  ASSIGN_OR_RETURN(const Sha256 commit, stage->AddCommit(fields, ImageRef(manifest.digest)));
+  TRY(stage->Publish());
   return Hex(commit);
 }
 

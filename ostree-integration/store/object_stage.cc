@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "hostapp/base/durable.h"
@@ -27,112 +28,204 @@ Status Check(int result, std::string_view doing) {
   return SysError(-result, doing);
 }
 
+// Exactly `size` bytes.
+Status ReadAll(const ObjectStage::ReadContent& read, MutableByteSpan to) {
+  size_t have = 0;
+  while (have < to.size()) {
+    ASSIGN_OR_RETURN(const size_t got, read(to.subspan(have)));
+    if (got == 0) return Error(Errc::kCorrupt, StrCat("its content ends ", to.size() - have, " bytes early"));
+    have += got;
+  }
+  return Ok();
+}
+
+Status ReadEnd(const ObjectStage::ReadContent& read) {
+  std::array<std::byte, 1> extra;
+  ASSIGN_OR_RETURN(const size_t got, read(extra));
+  if (got == 0) return Ok();
+  return Error(Errc::kCorrupt, "there is more content than expected");
+}
+
 }  // namespace
 
-Result<ObjectStage> ObjectStage::Begin(const ImageStore& store, const std::string& name, OpContext& ctx) {
+ObjectStage::ObjectStage(const ImageStore& store, std::string name, uint64_t max_bytes, OpContext& ctx)
+    : store_(store),
+      ctx_(ctx),
+      name_(std::move(name)),
+      max_bytes_(max_bytes),
+      hashers_(std::max(1U, ctx.jobs)),
+      workers_(ctx.jobs > 1 ? ctx.jobs : 0) {}
+
+Result<std::unique_ptr<ObjectStage>> ObjectStage::Begin(const ImageStore& store, const std::string& name,
+                                                        OpContext& ctx) {
   TRY(RemoveTree(store.tmp_fd(), name, ctx.sys));
   ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(store.tmp_fd(), ctx.sys));
-  ObjectStage stage(store, name, free.bytes > kReservedBytes ? free.bytes - kReservedBytes : 0, ctx);
-  ASSIGN_OR_RETURN(stage.dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
-  stage.buffer_.resize(kStageChunk);
+  const uint64_t budget = free.bytes > kReservedBytes ? free.bytes - kReservedBytes : 0;
+  std::unique_ptr<ObjectStage> stage(new ObjectStage(store, name, budget, ctx));
+  ASSIGN_OR_RETURN(stage->dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
   return stage;
 }
 
 ObjectStage::~ObjectStage() {
+  workers_.Wait();
   if (!dir_.valid()) return;
   // What cannot be removed now, the next run or the next collection removes.
-  (void)RemoveTree(store_->tmp_fd(), name_, ctx_->sys).ok();
+  (void)RemoveTree(store_.tmp_fd(), name_, ctx_.sys).ok();
+}
+
+void ObjectStage::Fail(uint64_t order, Error error) {
+  const std::lock_guard lock(mutex_);
+  if (error_ && error_order_ <= order) return;
+  error_ = std::move(error);
+  error_order_ = order;
+}
+
+Status ObjectStage::FirstError() {
+  const std::lock_guard lock(mutex_);
+  return error_ ? Status(*error_) : Ok();
+}
+
+Status ObjectStage::Settle() {
+  workers_.Wait();
+  return FirstError();
 }
 
 Status ObjectStage::Budget(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
   used_bytes_ += bytes;
   if (used_bytes_ <= max_bytes_) return Ok();
   return Error(Errc::kNoSpace, StrCat("its content needs more than the ", HumanBytes(max_bytes_),
                                       " that were free on the store's file system"));
 }
 
-bool ObjectStage::Known(const Sha256& object, std::string_view extension) const {
-  return staged_.contains(object) || HasObject(*store_, object, extension);
-}
-
-void ObjectStage::Staged(const Sha256& content) {
-  staged_.insert(content);
-  contents_.push_back({content, kFile});
-}
-
-void ObjectStage::Count(const Inode& inode, bool written) {
-  (written ? counts_.written_objects : counts_.reused_objects) += 1;
-  (written ? counts_.written_bytes : counts_.reused_bytes) += inode.size;
-}
-
-Status ObjectStage::AddFile(Inode& inode, uint64_t size, const ReadContent& read) {
-  if (size > kStageChunk) return AddStreamed(inode, size, read);
-  size_t have = 0;
-  while (true) {
-    // One byte more than there should be, so that a source that gives more is noticed.
-    std::array<std::byte, 1> extra;
-    const MutableByteSpan rest =
-        have < size ? std::as_writable_bytes(std::span(buffer_)).subspan(have, size - have) : MutableByteSpan(extra);
-    ASSIGN_OR_RETURN(const size_t got, read(rest));
-    if (got == 0) break;
-    have += got;
-    if (have > size) break;
+bool ObjectStage::Known(const Sha256& object, std::string_view extension) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (staged_.contains(object)) return true;
   }
-  if (have != size) return Error(Errc::kCorrupt, StrCat("expected ", size, " bytes of content, got ", have));
-  return AddFile(inode, AsBytes(std::string_view(buffer_).substr(0, have)));
+  return HasObject(store_, object, extension);
 }
 
-Status ObjectStage::AddFile(Inode& inode, ByteSpan content) {
-  inode.size = content.size();
-  verity_.Update(content);
-  inode.verity = verity_.Finish();
-  content_hasher_.Update(content);
-  inode.content = ToSha256(content_hasher_.Finish());
-  HashObjectHeader(inode, object_hasher_);
-  object_hasher_.Update(content);
-  inode.object = ToSha256(object_hasher_.Finish());
-  const bool known = Known(inode.object, kFile);
-  Count(inode, !known);
-  if (known) return Ok();
-  TRY(Budget(content.size()));
-  TRY(WriteNewFile(Hex(inode.object), inode, content));
-  Staged(inode.object);
+bool ObjectStage::Claim(const Inode& inode) {
+  bool is_new = !Known(inode.object, kFile);
+  const std::lock_guard lock(mutex_);
+  is_new = is_new && staged_.insert(inode.object).second;
+  if (is_new) contents_.push_back({inode.object, kFile});
+  (is_new ? counts_.written_objects : counts_.reused_objects) += 1;
+  (is_new ? counts_.written_bytes : counts_.reused_bytes) += inode.size;
+  return is_new;
+}
+
+Status ObjectStage::AddFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size,
+                            const ReadContent& read) {
+  TRY(FirstError());
+  ++files_;
+  if (size > kStageChunk) return AddLargeFile(*inode, size, read).While("member ", Escape(path));
+  return AddSmallFile(std::move(inode), path, size, read).While("member ", Escape(path));
+}
+
+Status ObjectStage::AddSmallFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size,
+                                 const ReadContent& read) {
+  const auto content = std::make_shared<std::string>(size, '\0');
+  TRY(ReadAll(read, std::as_writable_bytes(std::span(*content))));
+  TRY(ReadEnd(read));
+  workers_.Submit([this, inode = std::move(inode), path = std::string(path), content, order = files_](size_t lane) {
+    Status status = HashAndWrite(*inode, AsBytes(*content), hashers_[lane]).While("member ", Escape(path));
+    if (!status.ok()) Fail(order, std::move(status).error());
+  });
   return Ok();
 }
 
+Status ObjectStage::HashAndWrite(Inode& inode, ByteSpan content, Hashers& hashers) {
+  inode.size = content.size();
+  hashers.verity.Update(content);
+  inode.verity = hashers.verity.Finish();
+  hashers.content.Update(content);
+  inode.content = ToSha256(hashers.content.Finish());
+  HashObjectHeader(inode, hashers.object);
+  hashers.object.Update(content);
+  inode.object = ToSha256(hashers.object.Finish());
+  if (!Claim(inode)) return Ok();
+  TRY(Budget(content.size()));
+  return WriteNewFile(Hex(inode.object), inode, content);
+}
+
 Status ObjectStage::WriteNewFile(const std::string& name, const Inode& inode, ByteSpan content) {
-  const UniqueFd file(ctx_->sys.OpenAt(dir_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  const UniqueFd file(ctx_.sys.OpenAt(dir_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   TRY(Check(file.get(), "creating an object"));
-  TRY(WriteAll(file.get(), content, ctx_->sys).While("writing an object"));
+  TRY(WriteAll(file.get(), content, ctx_.sys).While("writing an object"));
   return Finish(file.get(), inode);
 }
 
 // Owner first: changing it clears setuid bits and capabilities.
 Status ObjectStage::Finish(int file, const Inode& inode) {
-  TRY(Check(ctx_->sys.Fchown(file, inode.uid, inode.gid),
+  TRY(Check(ctx_.sys.Fchown(file, inode.uid, inode.gid),
             StrCat("giving an object to owner ", inode.uid, ":", inode.gid)));
   for (const auto& [name, value] : inode.xattrs) {
-    TRY(Check(ctx_->sys.Fsetxattr(file, name.c_str(), value.data(), value.size()),
+    TRY(Check(ctx_.sys.Fsetxattr(file, name.c_str(), value.data(), value.size()),
               StrCat("setting the extended attribute ", Escape(name), " of an object")));
   }
-  TRY(Check(ctx_->sys.Fchmod(file, inode.mode), "setting the mode of an object"));
-  return Check(ctx_->sys.Futimens(file, kNoTime.data()), "setting the time of an object");
+  TRY(Check(ctx_.sys.Fchmod(file, inode.mode), "setting the mode of an object"));
+  return Check(ctx_.sys.Futimens(file, kNoTime.data()), "setting the time of an object");
 }
 
-// Hashes and writes what comes by.
+// One piece of a large file: written, and hashed three ways, all at the same time. Not taken before the piece before it
+// has settled, and `bytes` stay until it has.
+Status ObjectStage::StreamChunk(int file, ByteSpan bytes) {
+  TRY(ctx_.cancel.Check());
+  TRY(Budget(bytes.size()));
+  workers_.Submit([this, file, bytes, order = files_](size_t) {
+    Status status = WriteAll(file, bytes, ctx_.sys).While("writing an object");
+    if (!status.ok()) Fail(order, std::move(status).error());
+  });
+  workers_.Submit([this, bytes](size_t) { stream_hashers_.verity.Update(bytes); });
+  workers_.Submit([this, bytes](size_t) { stream_hashers_.content.Update(bytes); });
+  workers_.Submit([this, bytes](size_t) { stream_hashers_.object.Update(bytes); });
+  return Ok();
+}
+
+// `stream` gives StreamChunk() all the content and settles it.
+Status ObjectStage::AddStreamed(Inode& inode, uint64_t size, const std::function<Status(int file)>& stream) {
+  TRY(RemoveFile(dir_.get(), kStreamName, ctx_.sys));
+  const UniqueFd file(ctx_.sys.OpenAt(dir_.get(), kStreamName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  TRY(Check(file.get(), "creating an object"));
+  inode.size = size;
+  HashObjectHeader(inode, stream_hashers_.object);
+  TRY(stream(file.get()));
+  inode.verity = stream_hashers_.verity.Finish();
+  inode.content = ToSha256(stream_hashers_.content.Finish());
+  inode.object = ToSha256(stream_hashers_.object.Finish());
+  if (!Claim(inode)) return RemoveFile(dir_.get(), kStreamName, ctx_.sys);
+  TRY(Finish(file.get(), inode));
+  return Rename(dir_.get(), kStreamName, dir_.get(), Hex(inode.object), ctx_.sys);
+}
+
+Status ObjectStage::AddLargeFile(Inode& inode, uint64_t size, const ReadContent& read) {
+  TRY(Settle());
+  return AddStreamed(inode, size, [&](int file) -> Status {
+    uint64_t left = size;
+    for (size_t turn = 0; left > 0; ++turn) {
+      std::string& buffer = stream_buffers_[turn % stream_buffers_.size()];
+      buffer.resize(std::min<uint64_t>(left, kStageChunk));
+      const Status got = ReadAll(read, std::as_writable_bytes(std::span(buffer)));
+      TRY(Settle());  // the piece before: it has the other buffer
+      TRY(Status(got));
+      TRY(StreamChunk(file, AsBytes(buffer)));
+      left -= buffer.size();
+    }
+    TRY(Settle());
+    return ReadEnd(read);
+  });
+}
+
 class ObjectStage::StreamSink : public ByteSink {
  public:
   StreamSink(ObjectStage& stage, int file, uint64_t size) : stage_(stage), file_(file), left_(size) {}
   Status Write(ByteSpan bytes) override {
-    TRY(stage_.ctx_->cancel.Check());
     if (bytes.size() > left_) return Error(Errc::kCorrupt, "there is more content than expected");
     left_ -= bytes.size();
-    TRY(stage_.Budget(bytes.size()));
-    TRY(WriteAll(file_, bytes, stage_.ctx_->sys).While("writing an object"));
-    stage_.verity_.Update(bytes);
-    stage_.content_hasher_.Update(bytes);
-    stage_.object_hasher_.Update(bytes);
-    return Ok();
+    TRY(stage_.StreamChunk(file_, bytes));
+    return stage_.Settle();
   }
   uint64_t left() const { return left_; }
 
@@ -142,66 +235,37 @@ class ObjectStage::StreamSink : public ByteSink {
   uint64_t left_;
 };
 
-Status ObjectStage::AddStreamed(Inode& inode, uint64_t size, const ReadContent& read) {
-  return AddWritten(inode, size, [&](ByteSink& out) -> Status {
-    while (true) {
-      ASSIGN_OR_RETURN(const size_t got, read(std::as_writable_bytes(std::span(buffer_))));
-      if (got == 0) return Ok();
-      TRY(out.Write(AsBytes(std::string_view(buffer_).substr(0, got))));
-    }
-  });
-}
-
 Status ObjectStage::AddWritten(Inode& inode, uint64_t size, const std::function<Status(ByteSink&)>& write) {
-  TRY(RemoveFile(dir_.get(), kStreamName, ctx_->sys));
-  UniqueFd file(ctx_->sys.OpenAt(dir_.get(), kStreamName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  TRY(Check(file.get(), "creating an object"));
-  inode.size = size;
-  HashObjectHeader(inode, object_hasher_);
-  StreamSink sink(*this, file.get(), size);
-  TRY(write(sink));
-  if (sink.left() > 0) {
-    return Error(Errc::kCorrupt, StrCat("expected ", size, " bytes of content, got ", size - sink.left()));
-  }
-  inode.verity = verity_.Finish();
-  inode.content = ToSha256(content_hasher_.Finish());
-  inode.object = ToSha256(object_hasher_.Finish());
-  const bool known = Known(inode.object, kFile);
-  Count(inode, !known);
-  if (known) {
-    used_bytes_ -= size;
-    return RemoveFile(dir_.get(), kStreamName, ctx_->sys);
-  }
-  TRY(Finish(file.get(), inode));
-  TRY(Rename(dir_.get(), kStreamName, dir_.get(), Hex(inode.object), ctx_->sys));
-  Staged(inode.object);
-  return Ok();
+  TRY(Settle());
+  return AddStreamed(inode, size, [&](int file) -> Status {
+    StreamSink sink(*this, file, size);
+    TRY(write(sink));
+    if (sink.left() == 0) return Ok();
+    return Error(Errc::kCorrupt, StrCat("its content ends ", sink.left(), " bytes early"));
+  });
 }
 
 Status ObjectStage::AddSymlink(Inode& inode) {
   inode.object = SymlinkObjectId(inode);
-  const bool known = Known(inode.object, kFile);
-  Count(inode, !known);
-  if (known) return Ok();
+  if (!Claim(inode)) return Ok();
   const std::string name = Hex(inode.object);
-  TRY(Check(ctx_->sys.SymlinkAt(inode.link_target.c_str(), dir_.get(), name.c_str()), "creating a link object"));
-  TRY(Check(ctx_->sys.LchownAt(dir_.get(), name.c_str(), inode.uid, inode.gid),
+  TRY(Check(ctx_.sys.SymlinkAt(inode.link_target.c_str(), dir_.get(), name.c_str()), "creating a link object"));
+  TRY(Check(ctx_.sys.LchownAt(dir_.get(), name.c_str(), inode.uid, inode.gid),
             StrCat("giving a link object to owner ", inode.uid, ":", inode.gid)));
   for (const auto& [key, value] : inode.xattrs) {
-    TRY(Check(ctx_->sys.LsetxattrAt(dir_.get(), name.c_str(), key.c_str(), value.data(), value.size()),
+    TRY(Check(ctx_.sys.LsetxattrAt(dir_.get(), name.c_str(), key.c_str(), value.data(), value.size()),
               StrCat("setting the extended attribute ", Escape(key), " of a link object")));
   }
-  TRY(Check(ctx_->sys.LutimensAt(dir_.get(), name.c_str(), kNoTime.data()), "setting the time of a link object"));
-  Staged(inode.object);
+  TRY(Check(ctx_.sys.LutimensAt(dir_.get(), name.c_str(), kNoTime.data()), "setting the time of a link object"));
   return Ok();
 }
 
 Status ObjectStage::WriteSmallFile(const std::string& name, ByteSpan bytes) {
   const UniqueFd file(
-      ctx_->sys.OpenAt(dir_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kMetadataMode));
+      ctx_.sys.OpenAt(dir_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kMetadataMode));
   TRY(Check(file.get(), "creating it"));
-  TRY(WriteAll(file.get(), bytes, ctx_->sys));
-  return Check(ctx_->sys.Fchmod(file.get(), kMetadataMode), "setting its mode");  // whatever the umask
+  TRY(WriteAll(file.get(), bytes, ctx_.sys));
+  return Check(ctx_.sys.Fchmod(file.get(), kMetadataMode), "setting its mode");  // whatever the umask
 }
 
 Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, GVariant* variant) {
@@ -223,7 +287,7 @@ Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::str
 
 Status ObjectStage::PublishObjects(const std::vector<StagedObject>& objects) {
   for (const auto& [id, extension] : objects) {
-    TRY(Rename(dir_.get(), Hex(id), store_->impl().objects.get(), ObjectPath(id, extension), ctx_->sys));
+    TRY(Rename(dir_.get(), Hex(id), store_.impl().objects.get(), ObjectPath(id, extension), ctx_.sys));
   }
   return Ok();
 }
@@ -231,15 +295,15 @@ Status ObjectStage::PublishObjects(const std::vector<StagedObject>& objects) {
 Status ObjectStage::Publish() {
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.
-  TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the staged objects durable"));
+  TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the staged objects durable"));
   TRY(PublishObjects(contents_));
   TRY(PublishObjects(trees_));
   if (!commits_.empty()) {
     // `ostree fsck` looks at every commit, with a ref or without.
-    TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the objects durable"));
+    TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the objects durable"));
     TRY(PublishObjects(commits_));
   }
-  TRY(SyncFilesystem(dir_.get(), ctx_->sys).While("making the commits durable"));
+  TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the commits durable"));
   TRY(PublishRefs());
   staged_.clear();
   contents_.clear();
@@ -250,14 +314,14 @@ Status ObjectStage::Publish() {
 
 Status ObjectStage::PublishRefs() {
   if (refs_.empty()) return Ok();
-  const int repo = ostree_repo_get_dfd(store_->impl().repo.get());
+  const int repo = ostree_repo_get_dfd(store_.impl().repo.get());
   for (size_t i = 0; i < refs_.size(); ++i) {
     const std::string path = StrCat("refs/heads/", refs_[i]);
-    TRY(MakeDirs(repo, path.substr(0, path.rfind('/')), kFolderMode, ctx_->sys).status());
-    TRY(Rename(dir_.get(), RefFileName(i), repo, path, ctx_->sys).While("writing the ref ", refs_[i]));
+    TRY(MakeDirs(repo, path.substr(0, path.rfind('/')), kFolderMode, ctx_.sys).status());
+    TRY(Rename(dir_.get(), RefFileName(i), repo, path, ctx_.sys).While("writing the ref ", refs_[i]));
   }
   refs_.clear();
-  return SyncFilesystem(dir_.get(), ctx_->sys).While("making the refs durable");
+  return SyncFilesystem(dir_.get(), ctx_.sys).While("making the refs durable");
 }
 
 }  // namespace hostapp

@@ -5,6 +5,9 @@
 // mode, extended attributes, time 0); nothing of it is in the repository until Publish(). libostree's own calls would
 // want the checksum before the content, so that every large file had to be written twice, or hash it again with GLib;
 // its transactions sync each of the repository's 256 folders of objects.
+//
+// With `ctx.jobs` above 1, files are hashed and written by as many threads, out of order: an inode's hashes are there
+// after Settle(). Memory: a few times kStageChunk for each thread.
 #pragma once
 
 #include <time.h>
@@ -12,6 +15,9 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -19,6 +25,7 @@
 #include "hostapp/base/op_context.h"
 #include "hostapp/base/result.h"
 #include "hostapp/base/unique_fd.h"
+#include "hostapp/base/workers.h"
 #include "ostree-integration/composefs/fs_verity.h"
 #include "ostree-integration/store/inode.h"
 #include "ostree-integration/store/store_impl.h"
@@ -44,19 +51,21 @@ class ObjectStage {
  public:
   // Makes the folder `name` in hostapp/tmp, empty: what an interrupted run left of it is removed first. Content beyond
   // what is free now is kNoSpace. The store and `ctx` outlive the stage.
-  static Result<ObjectStage> Begin(const ImageStore& store, const std::string& name, OpContext& ctx);
-  ObjectStage(ObjectStage&&) noexcept = default;
-  ObjectStage& operator=(ObjectStage&&) = delete;
+  static Result<std::unique_ptr<ObjectStage>> Begin(const ImageStore& store, const std::string& name, OpContext& ctx);
   // Removes the folder and what was not published.
   ~ObjectStage();
+  ObjectStage(const ObjectStage&) = delete;
+  ObjectStage& operator=(const ObjectStage&) = delete;
 
-  // Takes a file: `inode` has everything but size and hashes, which are filled in. `read` fills the front of a buffer
-  // with content and returns 0 at the end; `size` is what it will give in all.
+  // Takes a file: `inode` has everything but size and hashes, which are filled in until Settle(). `read` fills the
+  // front of a buffer with content and returns 0 at the end; `size` is what it will give in all. Errors name `path`;
+  // they can be those of a file before.
   using ReadContent = std::function<Result<size_t>(MutableByteSpan)>;
-  Status AddFile(Inode& inode, uint64_t size, const ReadContent& read);
-  // A file whose content is in memory.
-  Status AddFile(Inode& inode, ByteSpan content);
-  // The same for a source that writes: `write` gives the sink exactly `size` bytes. Meant for large content.
+  Status AddFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size, const ReadContent& read);
+  // Until all files have their hashes and are staged. Of several errors, that of the file that was added first.
+  Status Settle();
+
+  // A file from a source that writes: `write` gives the sink exactly `size` bytes. `inode` is whole on return.
   Status AddWritten(Inode& inode, uint64_t size, const std::function<Status(ByteSink&)>& write);
   Status AddSymlink(Inode& inode);
   // A tree or folder object, named by the checksum of its bytes.
@@ -69,40 +78,58 @@ class ObjectStage {
   // names, and whatever is named is whole. On return all is durable.
   Status Publish();
 
+  // After Settle().
   const StageCounts& counts() const { return counts_; }
 
  private:
+  // What a lane needs to hash a file.
+  struct Hashers {
+    composefs::FsVerityHasher verity;
+    Hasher content;
+    Hasher object;
+  };
   class StreamSink;
-  ObjectStage(const ImageStore& store, std::string name, uint64_t max_bytes, OpContext& ctx)
-      : store_(&store), ctx_(&ctx), name_(std::move(name)), max_bytes_(max_bytes) {}
+  ObjectStage(const ImageStore& store, std::string name, uint64_t max_bytes, OpContext& ctx);
 
-  Status AddStreamed(Inode& inode, uint64_t size, const ReadContent& read);
+  Status AddSmallFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size, const ReadContent& read);
+  Status AddLargeFile(Inode& inode, uint64_t size, const ReadContent& read);
+  Status HashAndWrite(Inode& inode, ByteSpan content, Hashers& hashers);
+  Status AddStreamed(Inode& inode, uint64_t size, const std::function<Status(int file)>& stream);
+  Status StreamChunk(int file, ByteSpan bytes);
+  void Fail(uint64_t order, Error error);
+  Status FirstError();
   Status Budget(uint64_t bytes);
-  bool Known(const Sha256& object, std::string_view extension) const;
-  void Staged(const Sha256& content);
+  bool Known(const Sha256& object, std::string_view extension);
+  // Whether it is this call that has to write the content object `inode` names; counts it.
+  bool Claim(const Inode& inode);
+  Status WriteNewFile(const std::string& name, const Inode& inode, ByteSpan content);
   Status WriteSmallFile(const std::string& name, ByteSpan bytes);
+  Status Finish(int file, const Inode& inode);
   Status PublishObjects(const std::vector<StagedObject>& objects);
   Status PublishRefs();
-  Status WriteNewFile(const std::string& name, const Inode& inode, ByteSpan content);
-  Status Finish(int file, const Inode& inode);
-  void Count(const Inode& inode, bool written);
 
-  const ImageStore* store_;
-  OpContext* ctx_;
-  std::string name_;
-  uint64_t max_bytes_;  // of content
-  uint64_t used_bytes_ = 0;
+  const ImageStore& store_;
+  OpContext& ctx_;
+  const std::string name_;
+  const uint64_t max_bytes_;  // of content
   UniqueFd dir_;
+  uint64_t files_ = 0;  // added in all
+
+  std::mutex mutex_;  // for what follows, as long as files are on their way
+  uint64_t used_bytes_ = 0;
   std::unordered_set<Sha256, Sha256Hash> staged_;  // of all kinds
   std::vector<StagedObject> contents_;
+  StageCounts counts_;
+  std::optional<Error> error_;
+  uint64_t error_order_ = 0;
+
   std::vector<StagedObject> trees_;
   std::vector<StagedObject> commits_;
   std::vector<std::string> refs_;  // the n-th is staged as "ref-n"
-  StageCounts counts_;
-  std::string buffer_;
-  composefs::FsVerityHasher verity_;
-  Hasher content_hasher_;
-  Hasher object_hasher_;
+  std::vector<Hashers> hashers_;   // one a lane
+  Hashers stream_hashers_;
+  std::array<std::string, 2> stream_buffers_;  // one is read into while the other is hashed and written
+  Workers workers_;                            // last: ends before what its tasks use
 };
 
 }  // namespace hostapp

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostapp/base/workers.h"
+
+#include <utility>
+
+namespace hostapp {
+namespace {
+
+constexpr size_t kWaitingPerThread = 4;
+
+}  // namespace
+
+Workers::~Workers() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    work_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Workers::Submit(Task task) {
+  if (limit_ == 0) return task(0);
+  if (threads_.size() < limit_) threads_.emplace_back([this, lane = threads_.size()] { Run(lane); });
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [this] { return waiting_.size() < kWaitingPerThread * threads_.size(); });
+  waiting_.push_back(std::move(task));
+  work_.notify_one();
+}
+
+void Workers::Wait() {
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [this] { return waiting_.empty() && running_ == 0; });
+}
+
+void Workers::Run(size_t lane) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    Task task = std::move(waiting_.front());
+    waiting_.pop_front();
+    ++running_;
+    lock.unlock();
+    task(lane);
+    task = nullptr;  // what it holds goes now, not with the lock held
+    lock.lock();
+    --running_;
+    room_.notify_one();
+  }
+}
+
+}  // namespace hostapp

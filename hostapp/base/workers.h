@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Threads that one operation shares its work out to.
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace hostapp {
+
+// Owned and used by one thread. Tasks must not throw, and report what goes wrong by themselves.
+class Workers {
+ public:
+  // Is told which of the lanes runs it: what a lane has for itself needs no lock.
+  using Task = std::function<void(size_t lane)>;
+
+  // `threads` 0: every task runs at once, in the caller, so that the order of events is always the same. A thread is
+  // started when there is something to do for it.
+  explicit Workers(size_t threads) : limit_(threads) {}
+  // What was submitted still runs.
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // At least 1.
+  size_t lanes() const { return std::max<size_t>(1, limit_); }
+  // Waits while a few tasks for each thread are waiting already.
+  void Submit(Task task);
+  // Until everything that was submitted has ended.
+  void Wait();
+
+ private:
+  void Run(size_t lane);
+
+  const size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable work_;  // for threads: a task, or the end
+  std::condition_variable room_;  // for the owner: fewer tasks
+  std::deque<Task> waiting_;
+  size_t running_ = 0;
+  bool ended_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace hostapp
