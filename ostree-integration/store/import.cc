@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kFetchers = 3;
 // How far fetching may run ahead of importing, in layers: what bounds the spool is the plan, this bounds surprise.
 constexpr size_t kMaxAhead = 8;
+// How much new content may wait to be published: what a loss of power makes us parse again, out of the spool.
+constexpr uint64_t kPublishBytes = uint64_t{256} << 20;
 
 // Fetches layers into spool files with a few threads, in order, while the caller takes them in order. The only threads
 // of this module; joined before it ends.
@@ -214,31 +216,82 @@ Status CheckSpace(const ImageStore& store, const ImportPlan& plan, OpContext& ct
   return Ok();
 }
 
-Result<ImportReport> ImportPlanned(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx) {
-  ImportReport report;
-  report.layers_reused = plan.layers - plan.missing.size();
-  uint64_t total = 0;
-  for (const ImportPlan::Layer& layer : plan.missing) total += layer.blob.size;
-  uint64_t before = 0;
-  SpoolPipeline pipeline(store.tmp_fd(), plan.missing, source, ctx);
-  for (size_t i = 0; i < plan.missing.size(); ++i) {
-    const ImportPlan::Layer& layer = plan.missing[i];
-    ASSIGN_OR_RETURN(const SpooledBlob blob, pipeline.Take(i));
-    report.downloaded_bytes += blob.downloaded;
-    const auto consumed = [&](uint64_t bytes) {
-      ctx.progress.Report({.stage = "import", .item = {}, .done = before + bytes, .total = total});
-    };
-    ASSIGN_OR_RETURN(
-        const LayerImport imported,
-        ImportLayer(store, layer.blob, layer.diff_id, blob.file.get(), consumed, ctx)
-            .While("importing layer ", i + 1, " of ", plan.missing.size(), ": ", layer.blob.digest.ToString()));
-    TRY(RemoveFile(store.tmp_fd(), blob.name, ctx.sys));
-    before += layer.blob.size;
-    ++report.layers_imported;
-    Add(imported.counts, report);
-    Add(imported.dropped, report);
+namespace {
+
+// Layer after layer into a stage, and a stage into the store: its syncs are paid once for many small layers.
+class LayerImporter {
+ public:
+  LayerImporter(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx)
+      : store_(store), plan_(plan), ctx_(ctx), pipeline_(store.tmp_fd(), plan.missing, source, ctx) {
+    for (const ImportPlan::Layer& layer : plan.missing) total_ += layer.blob.size;
   }
-  return report;
+  Result<ImportReport> Run();
+
+ private:
+  Status Stage(size_t i);
+  Status Publish();
+
+  ImageStore& store_;
+  const ImportPlan& plan_;
+  OpContext& ctx_;
+  SpoolPipeline pipeline_;
+  std::unique_ptr<ObjectStage> stage_;
+  std::vector<std::string> spooled_;  // files of the layers that are staged
+  ImportReport report_;
+  uint64_t total_ = 0;
+  uint64_t done_ = 0;
+};
+
+Status LayerImporter::Stage(size_t i) {
+  const ImportPlan::Layer& layer = plan_.missing[i];
+  ASSIGN_OR_RETURN(const SpooledBlob blob, pipeline_.Take(i));
+  if (!stage_) {
+    ASSIGN_OR_RETURN(stage_, ObjectStage::Begin(store_, "stage-import", ctx_));
+  }
+  const auto consumed = [this](uint64_t bytes) {
+    ctx_.progress.Report({.stage = "import", .item = {}, .done = done_ + bytes, .total = total_});
+  };
+  ASSIGN_OR_RETURN(
+      const LayerImport imported,
+      ImportLayer(*stage_, layer.blob, layer.diff_id, blob.file.get(), consumed, ctx_)
+          .While("importing layer ", i + 1, " of ", plan_.missing.size(), ": ", layer.blob.digest.ToString()));
+  spooled_.push_back(blob.name);
+  done_ += layer.blob.size;
+  ++report_.layers_imported;
+  report_.downloaded_bytes += blob.downloaded;
+  Add(imported.counts, report_);
+  Add(imported.dropped, report_);
+  return Ok();
+}
+
+Status LayerImporter::Publish() {
+  if (!stage_) return Ok();
+  const std::unique_ptr<ObjectStage> stage = std::move(stage_);
+  TRY(stage->Publish().While("importing the image's layers"));
+  for (const std::string& name : spooled_) TRY(RemoveFile(store_.tmp_fd(), name, ctx_.sys));
+  spooled_.clear();
+  return Ok();
+}
+
+Result<ImportReport> LayerImporter::Run() {
+  report_.layers_reused = plan_.layers - plan_.missing.size();
+  for (size_t i = 0; i < plan_.missing.size(); ++i) {
+    Status staged = Stage(i);
+    if (!staged.ok()) {
+      // The layers before this one are whole, and need not be fetched again.
+      if (const Status kept = Publish(); !kept.ok()) ctx_.log.Warning(kept.error().message());
+      return std::move(staged).error();
+    }
+    if (stage_->counts().written_bytes >= kPublishBytes) TRY(Publish());
+  }
+  TRY(Publish());
+  return std::move(report_);
+}
+
+}  // namespace
+
+Result<ImportReport> ImportPlanned(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx) {
+  return LayerImporter(store, plan, source, ctx).Run();
 }
 
 Result<ImportReport> ImportImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config,

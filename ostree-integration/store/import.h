@@ -58,10 +58,12 @@ struct ImportReport {
 
 // Brings every layer of the image that is missing into the store. Layers are fetched (several at once) while others are
 // imported; each blob is parsed only after its size and digest have been verified, and its ref is written only after
-// its diff_id and every rule for its members matched.
+// its diff_id and every rule for its members matched. With ctx.jobs above 1 one thread decompresses and others hash and
+// write; the result is the same.
 //
-// Commit point of each layer: its ref. A crash before leaves unreferenced objects and spool files at most; the same
-// import again resumes and writes the same objects. Any error stops all layers; those with a ref stay.
+// Commit point of each layer: its ref; those of several small layers are written together. A crash before leaves
+// unreferenced objects and spool files at most; the same import again resumes and writes the same objects. Any error
+// stops all layers; those that were whole before it stay.
 // Errors: kCorrupt names layer, member and rule; what the source returns; kNoSpace, kIo, kCancelled.
 // One import at a time: another process importing is waited for.
 Result<ImportReport> ImportImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config,

@@ -248,21 +248,16 @@ std::vector<DroppedPath> DroppedOf(const LayerIndex& index) {
   return out;
 }
 
-Result<LayerImport> ImportLayer(ImageStore& store, const Descriptor& blob, const Digest& diff_id, int file,
+Result<LayerImport> ImportLayer(ObjectStage& stage, const Descriptor& blob, const Digest& diff_id, int file,
                                 const std::function<void(uint64_t)>& consumed, OpContext& ctx) {
-  // From the first "it is there already" to the ref: a prune in between would take what the layer relies on.
-  ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
-  ASSIGN_OR_RETURN(const std::unique_ptr<ObjectStage> stage_owner,
-                   ObjectStage::Begin(store, StrCat("stage-", diff_id.Hex()), ctx));
-  ObjectStage& stage = *stage_owner;
+  const StageCounts before = stage.counts();
   FileSource source(file, consumed);
   LayerReader reader(stage, ctx);
   ASSIGN_OR_RETURN(LayerIndex index, reader.Run(blob, diff_id, source));
-  LayerImport report{.counts = stage.counts(), .dropped = DroppedOf(index)};
+  LayerImport report{.counts = stage.counts() - before, .dropped = DroppedOf(index)};
   ASSIGN_OR_RETURN(const Node top, CommitTree(std::move(index), reader.replaced(), stage));
   ASSIGN_OR_RETURN(const TreeIds root, WriteTree(stage, top));
   TRY(stage.AddCommit(LayerCommit(diff_id, root), LayerRef(diff_id)).status());
-  TRY(stage.Publish());
   return report;
 }
 

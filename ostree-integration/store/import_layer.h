@@ -16,10 +16,9 @@ struct LayerImport {
   std::vector<DroppedPath> dropped;
 };
 
-// Reads the blob from `file` (its digest has been verified) and writes objects, trees, commit and ref of the layer. The
-// ref is the commit point; before, a crash or an error leaves unreferenced objects at most. `consumed` is told how much
-// of the blob has been read so far.
-Result<LayerImport> ImportLayer(ImageStore& store, const Descriptor& blob, const Digest& diff_id, int file,
+// Reads the blob from `file` (its digest has been verified) and stages objects, trees, commit and ref of the layer.
+// `consumed` is told how much of the blob has been read so far, by whichever thread reads.
+Result<LayerImport> ImportLayer(ObjectStage& stage, const Descriptor& blob, const Digest& diff_id, int file,
                                 const std::function<void(uint64_t)>& consumed, OpContext& ctx);
 
 // The index of a layer that is in the store. kNotFound; kCorrupt.

@@ -48,8 +48,9 @@ Status ReadEnd(const ObjectStage::ReadContent& read) {
 
 }  // namespace
 
-ObjectStage::ObjectStage(const ImageStore& store, std::string name, uint64_t max_bytes, OpContext& ctx)
+ObjectStage::ObjectStage(const ImageStore& store, RepoLock lock, std::string name, uint64_t max_bytes, OpContext& ctx)
     : store_(store),
+      lock_(std::move(lock)),
       ctx_(ctx),
       name_(std::move(name)),
       max_bytes_(max_bytes),
@@ -58,10 +59,11 @@ ObjectStage::ObjectStage(const ImageStore& store, std::string name, uint64_t max
 
 Result<std::unique_ptr<ObjectStage>> ObjectStage::Begin(const ImageStore& store, const std::string& name,
                                                         OpContext& ctx) {
+  ASSIGN_OR_RETURN(RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
   TRY(RemoveTree(store.tmp_fd(), name, ctx.sys));
   ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(store.tmp_fd(), ctx.sys));
   const uint64_t budget = free.bytes > kReservedBytes ? free.bytes - kReservedBytes : 0;
-  std::unique_ptr<ObjectStage> stage(new ObjectStage(store, name, budget, ctx));
+  std::unique_ptr<ObjectStage> stage(new ObjectStage(store, std::move(lock), name, budget, ctx));
   ASSIGN_OR_RETURN(stage->dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
   return stage;
 }
@@ -282,10 +284,12 @@ Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::str
   ASSIGN_OR_RETURN(const Sha256 id, AddMetadata(OSTREE_OBJECT_TYPE_COMMIT, variant.get()));
   TRY(WriteSmallFile(RefFileName(refs_.size()), AsBytes(StrCat(Hex(id), '\n'))).While("writing the ref ", ref));
   refs_.push_back(ref);
+  committed_contents_ = contents_.size();
+  committed_trees_ = trees_.size();
   return id;
 }
 
-Status ObjectStage::PublishObjects(const std::vector<StagedObject>& objects) {
+Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {
   for (const auto& [id, extension] : objects) {
     TRY(Rename(dir_.get(), Hex(id), store_.impl().objects.get(), ObjectPath(id, extension), ctx_.sys));
   }
@@ -293,34 +297,28 @@ Status ObjectStage::PublishObjects(const std::vector<StagedObject>& objects) {
 }
 
 Status ObjectStage::Publish() {
+  if (refs_.empty()) return Ok();
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.
   TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the staged objects durable"));
-  TRY(PublishObjects(contents_));
-  TRY(PublishObjects(trees_));
+  TRY(PublishObjects(std::span(contents_).first(committed_contents_)));
+  TRY(PublishObjects(std::span(trees_).first(committed_trees_)));
   if (!commits_.empty()) {
     // `ostree fsck` looks at every commit, with a ref or without.
     TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the objects durable"));
     TRY(PublishObjects(commits_));
   }
   TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the commits durable"));
-  TRY(PublishRefs());
-  staged_.clear();
-  contents_.clear();
-  trees_.clear();
-  commits_.clear();
-  return Ok();
+  return PublishRefs();
 }
 
 Status ObjectStage::PublishRefs() {
-  if (refs_.empty()) return Ok();
   const int repo = ostree_repo_get_dfd(store_.impl().repo.get());
   for (size_t i = 0; i < refs_.size(); ++i) {
     const std::string path = StrCat("refs/heads/", refs_[i]);
     TRY(MakeDirs(repo, path.substr(0, path.rfind('/')), kFolderMode, ctx_.sys).status());
     TRY(Rename(dir_.get(), RefFileName(i), repo, path, ctx_.sys).While("writing the ref ", refs_[i]));
   }
-  refs_.clear();
   return SyncFilesystem(dir_.get(), ctx_.sys).While("making the refs durable");
 }
 

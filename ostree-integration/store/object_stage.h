@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -40,6 +41,13 @@ struct StageCounts {
   uint64_t written_bytes = 0;
   uint64_t reused_objects = 0;
   uint64_t reused_bytes = 0;
+
+  StageCounts operator-(const StageCounts& before) const {
+    return {.written_objects = written_objects - before.written_objects,
+            .written_bytes = written_bytes - before.written_bytes,
+            .reused_objects = reused_objects - before.reused_objects,
+            .reused_bytes = reused_bytes - before.reused_bytes};
+  }
 };
 
 struct StagedObject {
@@ -50,7 +58,8 @@ struct StagedObject {
 class ObjectStage {
  public:
   // Makes the folder `name` in hostapp/tmp, empty: what an interrupted run left of it is removed first. Content beyond
-  // what is free now is kNoSpace. The store and `ctx` outlive the stage.
+  // what is free now is kNoSpace. Until its end nobody prunes: what it found in the store stays there. The store and
+  // `ctx` outlive the stage.
   static Result<std::unique_ptr<ObjectStage>> Begin(const ImageStore& store, const std::string& name, OpContext& ctx);
   // Removes the folder and what was not published.
   ~ObjectStage();
@@ -70,7 +79,8 @@ class ObjectStage {
   Status AddSymlink(Inode& inode);
   // A tree or folder object, named by the checksum of its bytes.
   Result<Sha256> AddMetadata(OstreeObjectType type, GVariant* variant);
-  // A commit, and that `ref` ("hostapp/layer/…") names it.
+  // A commit, and that `ref` ("hostapp/layer/…") names it: all that was staged before belongs to it or to another
+  // commit. After Settle().
   Result<Sha256> AddCommit(const CommitFields& fields, const std::string& ref);
 
   // Makes all of it durable, then gives each its name in the repository: content and trees, then commits, then refs,
@@ -89,7 +99,7 @@ class ObjectStage {
     Hasher object;
   };
   class StreamSink;
-  ObjectStage(const ImageStore& store, std::string name, uint64_t max_bytes, OpContext& ctx);
+  ObjectStage(const ImageStore& store, RepoLock lock, std::string name, uint64_t max_bytes, OpContext& ctx);
 
   Status AddSmallFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size, const ReadContent& read);
   Status AddLargeFile(Inode& inode, uint64_t size, const ReadContent& read);
@@ -105,10 +115,11 @@ class ObjectStage {
   Status WriteNewFile(const std::string& name, const Inode& inode, ByteSpan content);
   Status WriteSmallFile(const std::string& name, ByteSpan bytes);
   Status Finish(int file, const Inode& inode);
-  Status PublishObjects(const std::vector<StagedObject>& objects);
+  Status PublishObjects(std::span<const StagedObject> objects);
   Status PublishRefs();
 
   const ImageStore& store_;
+  const RepoLock lock_;
   OpContext& ctx_;
   const std::string name_;
   const uint64_t max_bytes_;  // of content
@@ -126,7 +137,9 @@ class ObjectStage {
   std::vector<StagedObject> trees_;
   std::vector<StagedObject> commits_;
   std::vector<std::string> refs_;  // the n-th is staged as "ref-n"
-  std::vector<Hashers> hashers_;   // one a lane
+  size_t committed_contents_ = 0;  // of contents_, what was there at the last commit
+  size_t committed_trees_ = 0;
+  std::vector<Hashers> hashers_;  // one a lane
   Hashers stream_hashers_;
   std::array<std::string, 2> stream_buffers_;  // one is read into while the other is hashed and written
   Workers workers_;                            // last: ends before what its tasks use

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <fstream>
 
 #include "ostree-integration/store/export.h"
@@ -21,6 +22,19 @@ using testing::TarBytes;
 using testing::TarHeader;
 using testing::TestImage;
 using ImportTest = StoreTest;
+
+class CountingSyncs : public Syscalls {
+ public:
+  int Syncfs(int fd) override {
+    ++syncs;
+    return Syscalls::Syncfs(fd);
+  }
+  int Fsync(int fd) override {
+    ++syncs;
+    return Syscalls::Fsync(fd);
+  }
+  std::atomic<int> syncs = 0;
+};
 
 std::string BaseLayer() {
   return TarBytes()
@@ -234,6 +248,88 @@ TEST_F(ImportTest, ConvergesAfterAFailureOfAnyCall) {
         EXPECT_TRUE(FindLayer(store(), image.config.diff_ids[0]).value().has_value());
       });
   EXPECT_GT(calls, 15);
+}
+
+// Sizes around what is streamed, copies, a name twice, links, several at once of each.
+std::string ManyFiles() {
+  constexpr size_t kChunk = size_t{256} << 10;
+  TarBytes tar;
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = StrCat("file", i);
+    const size_t size = i % 50 == 0 ? kChunk * static_cast<size_t>(i / 50) + static_cast<size_t>(i % 3)
+                                    : static_cast<size_t>(i * 7 % 5000);
+    tar.File(name, std::string(size, static_cast<char>('a' + i % 7)));
+    if (i % 5 == 0) tar.Hardlink(StrCat("link", i), name);
+    if (i % 11 == 0) tar.Symlink(StrCat("symlink", i), name);
+    if (i % 40 == 0) tar.File(name, "the second of this name");
+  }
+  return tar.End();
+}
+
+TEST_F(ImportTest, IsTheSameWithSeveralThreads) {
+  const TestImage image = MakeImage({ManyFiles(), BaseLayer()});
+  const auto alone = Import(image);
+  ASSERT_OK(alone);
+  const std::string wanted = Snapshot();
+  for (const unsigned jobs : {2U, 8U}) {
+    ASSERT_OK(Prune(store(), {}, PruneMode::kRemove, ctx()));
+    ctx().jobs = jobs;
+    const auto report = Import(image);
+    ASSERT_OK(report);
+    EXPECT_EQ(Snapshot(), wanted) << jobs;
+    EXPECT_EQ(report->objects_written, alone->objects_written);
+    EXPECT_EQ(report->objects_reused, alone->objects_reused);
+    EXPECT_EQ(report->written_bytes, alone->written_bytes);
+    EXPECT_EQ(report->reused_bytes, alone->reused_bytes);
+  }
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(ImportTest, ConvergesAfterAFailureInAnyThread) {
+  const TestImage image = MakeImage({ManyFiles()});
+  ctx().jobs = 4;
+  for (const int call : {2, 40, 500, 1200}) {
+    ASSERT_OK(Prune(store(), {}, PruneMode::kRemove, ctx()));
+    FaultySyscalls sys(call, EIO);
+    OpContext faulty{ctx().clock, ctx().log, ctx().progress, {}, sys, 4};
+    const auto report = ImportImage(store(), image.manifest, image.config, *image.source, faulty);
+    ASSERT_TRUE(sys.failed()) << call;
+    ASSERT_FALSE(report.ok()) << sys.failed_call();
+    EXPECT_EQ(report.error().code(), Errc::kIo);
+    EXPECT_FALSE(FindLayer(store(), image.config.diff_ids[0]).value().has_value());
+    ASSERT_OK(Import(image));
+  }
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(ImportTest, SyncsOnceForManySmallLayers) {
+  const auto syncs = [&](const TestImage& image) {
+    CountingSyncs sys;
+    OpContext counting{ctx().clock, ctx().log, ctx().progress, {}, sys};
+    EXPECT_TRUE(ImportImage(store(), image.manifest, image.config, *image.source, counting).ok());
+    return sys.syncs.load();
+  };
+  const int of_one = syncs(MakeImage({BaseLayer()}));
+  EXPECT_EQ(of_one, 4);  // staged, content and trees, commits, refs
+  std::vector<std::string> layers;
+  for (int i = 0; i < 20; ++i) layers.push_back(TarBytes().File(StrCat("f", i), "x").End());
+  EXPECT_EQ(syncs(MakeImage(layers)), of_one);
+}
+
+TEST_F(ImportTest, KeepsTheLayersBeforeOneThatFailsAndNothingOfThatOne) {
+  const std::string bad = TarBytes().File("of-the-bad-one", "content").Hardlink("b", "missing").End();
+  const TestImage image = MakeImage({BaseLayer(), bad, TarBytes().File("x", "y").End()});
+  const auto report = Import(image);
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message(), HasSubstr("importing layer 2 of 3: "));
+  EXPECT_TRUE(FindLayer(store(), image.config.diff_ids[0]).value().has_value());
+  EXPECT_EQ(ListLayers(store()).value().size(), 1U);
+  (void)Run("rm -f " + (dir_ / "hostapp/tmp/*"));
+  const std::string kept = Snapshot();
+  ASSERT_OK(Prune(store(), {}, PruneMode::kRemove, ctx()));
+  ASSERT_OK(Import(MakeImage({BaseLayer()})));
+  (void)Run("rm -f " + (dir_ / "hostapp/tmp/*"));
+  EXPECT_EQ(Snapshot(), kept);
 }
 
 TEST_F(ImportTest, PlansWhatIsMissingAndWhatItMayNeed) {
