@@ -6,7 +6,7 @@ After each kill `ostree fsck` is clean, the same change again succeeds with the 
 store is, name by name, what it is without the kill. HOSTAPP_FAULT_STRIDE=7 tries every seventh call only.
 
 A call that only syncs leaves what a killed process leaves as it was (what it does for a power cut is another test's
-business): the call after it is not tried. libostree syncs all 256 object folders in each transaction.
+business): the call after it is not tried.
 """
 import os
 import shutil
