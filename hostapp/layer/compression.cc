@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/layer/compression.h"
 
+#include <isa-l/igzip_lib.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -120,13 +121,23 @@ class PlainSource : public BoundedSource {
   }
 };
 
+std::string_view InflateError(int code) {
+  switch (code) {
+    case ISAL_INVALID_WRAPPER:
+      return "its header breaks RFC 1952";
+    case ISAL_UNSUPPORTED_METHOD:
+      return "its method is not deflate";
+    case ISAL_INCORRECT_CHECKSUM:
+      return "its check sum or length is wrong";
+    default:
+      return "a block breaks RFC 1951";
+  }
+}
+
+// isa-l's inflate takes a third of zlib's time.
 class GzipSource : public BoundedSource {
  public:
-  GzipSource(ByteSource& source, uint64_t max_output) : BoundedSource(source, max_output) {
-    // 16: gzip and nothing else, with its checks.
-    CHECK(::inflateInit2(&stream_, MAX_WBITS + 16) == Z_OK);
-  }
-  ~GzipSource() override { ::inflateEnd(&stream_); }
+  using BoundedSource::BoundedSource;
 
  protected:
   Result<size_t> Produce(MutableByteSpan buffer) override {
@@ -137,21 +148,19 @@ class GzipSource : public BoundedSource {
       }
       TRY(input().Want(1));
       const ByteSpan bytes = input().Visible();
-      if (bytes.empty()) return Wrong("the gzip stream ends too early");
-      stream_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(bytes.data()));
-      stream_.avail_in = static_cast<uInt>(bytes.size());
-      stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
-      const auto room = static_cast<uInt>(std::min<size_t>(buffer.size(), std::numeric_limits<uInt>::max()));
-      stream_.avail_out = room;
-      const int result = ::inflate(&stream_, Z_NO_FLUSH);
-      input().Take(bytes.size() - stream_.avail_in);
-      if (result == Z_STREAM_END) {
-        between_members_ = true;
-      } else if (result != Z_OK) {
-        return Wrong(StrCat("the gzip stream is damaged", stream_.msg == nullptr ? "" : ": ",
-                            stream_.msg == nullptr ? "" : stream_.msg));
+      state_->next_in = reinterpret_cast<uint8_t*>(const_cast<std::byte*>(bytes.data()));
+      state_->avail_in = static_cast<uint32_t>(bytes.size());
+      state_->next_out = reinterpret_cast<uint8_t*>(buffer.data());
+      const auto room = static_cast<uint32_t>(std::min<size_t>(buffer.size(), std::numeric_limits<uint32_t>::max()));
+      state_->avail_out = room;
+      if (const int result = ::isal_inflate(state_.get()); result < 0) {
+        return Wrong(StrCat("the gzip stream is damaged: ", InflateError(result)));
       }
-      if (room > stream_.avail_out) return size_t{room - stream_.avail_out};
+      input().Take(bytes.size() - state_->avail_in);
+      between_members_ = state_->block_state == ISAL_BLOCK_FINISH;
+      if (room > state_->avail_out) return size_t{room - state_->avail_out};
+      // What it still holds in its buffers comes out without more input.
+      if (bytes.empty() && !between_members_) return Wrong("the gzip stream ends too early");
     }
   }
 
@@ -161,13 +170,14 @@ class GzipSource : public BoundedSource {
     TRY(input().Want(kMagicBytes));
     if (input().Visible().empty()) return false;
     if (Detect(AsText(input().Visible())) != "gzip") return Wrong("something other than gzip after the gzip stream");
-    CHECK(::inflateReset(&stream_) == Z_OK);
+    ::isal_inflate_init(state_.get());
+    state_->crc_flag = ISAL_GZIP;  // header and trailer are its business, with their checks
     between_members_ = false;
     return true;
   }
 
-  z_stream stream_{};
-  bool between_members_ = false;
+  std::unique_ptr<inflate_state> state_ = std::make_unique<inflate_state>();
+  bool between_members_ = true;
 };
 
 class ZstdSource : public BoundedSource {
