@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include "hostapp/base/strings.h"
@@ -135,6 +136,23 @@ TEST(Decompress, RefusesBytesThatAreNotWhatTheTypeSays) {  // row 56
     EXPECT_EQ(back.error().code(), Errc::kCorrupt);
     EXPECT_THAT(back.error().message(), HasSubstr("the layer is called"));
   }
+}
+
+// RFC 1952, 2.3.1: FHCRC and FNAME; "hello" in a stored block.
+TEST(Decompress, ReadsAGzipHeaderWithACheckSumOfItsOwnInAnyPieces) {
+  std::string stream("\x1f\x8b\x08\x0a\0\0\0\0\0\xff", 10);
+  stream.append("name").push_back('\0');
+  const uLong sum = ::crc32(0, reinterpret_cast<const Bytef*>(stream.data()), static_cast<uInt>(stream.size()));
+  stream += static_cast<char>(sum & 0xff);
+  stream += static_cast<char>(sum >> 8 & 0xff);
+  stream.append("\x01\x05\0\xfa\xffhello\x86\xa6\x10\x36\x05\0\0\0", 18);
+  for (const size_t piece : {size_t{1}, size_t{11}, SIZE_MAX}) {
+    const auto back = Decompressed(Compression::kGzip, stream, kNoLimit, piece);
+    ASSERT_TRUE(back.ok()) << piece << ": " << back.error().message();
+    EXPECT_EQ(*back, "hello");
+  }
+  stream[15] = static_cast<char>(stream[15] ^ 1);
+  EXPECT_FALSE(Decompressed(Compression::kGzip, stream).ok());
 }
 
 TEST(Decompress, PassesPlainBytesOn) { EXPECT_EQ(*Decompressed(Compression::kNone, "plain", 5), "plain"); }
