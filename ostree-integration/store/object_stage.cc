@@ -297,6 +297,7 @@ Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {
 }
 
 Status ObjectStage::Publish() {
+  workers_.Wait();  // for files of no commit
   if (refs_.empty()) return Ok();
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.

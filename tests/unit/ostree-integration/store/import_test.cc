@@ -317,7 +317,10 @@ TEST_F(ImportTest, SyncsOnceForManySmallLayers) {
 }
 
 TEST_F(ImportTest, KeepsTheLayersBeforeOneThatFailsAndNothingOfThatOne) {
-  const std::string bad = TarBytes().File("of-the-bad-one", "content").Hardlink("b", "missing").End();
+  ctx().jobs = 4;  // some of its files are on their way when it fails
+  TarBytes bad_one;
+  for (int i = 0; i < 500; ++i) bad_one.File(StrCat("of-the-bad-one", i), StrCat("content ", i));
+  const std::string bad = bad_one.Hardlink("b", "missing").End();
   const TestImage image = MakeImage({BaseLayer(), bad, TarBytes().File("x", "y").End()});
   const auto report = Import(image);
   ASSERT_FALSE(report.ok());
