@@ -67,6 +67,11 @@ DirTreeBuilder::DirTreeBuilder() {
   g_variant_builder_init(&directories_, G_VARIANT_TYPE("a(sayay)"));
 }
 
+DirTreeBuilder::~DirTreeBuilder() {
+  g_variant_builder_clear(&files_);
+  g_variant_builder_clear(&directories_);
+}
+
 void DirTreeBuilder::AddFile(const std::string& name, const Sha256& object) {
   g_variant_builder_add(&files_, "(s@ay)", name.c_str(), BytesVariant(object));
 }

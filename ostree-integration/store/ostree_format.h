@@ -27,6 +27,9 @@ glib::VariantPtr DirMetaVariant(const Inode& directory);
 class DirTreeBuilder {
  public:
   DirTreeBuilder();
+  ~DirTreeBuilder();
+  DirTreeBuilder(const DirTreeBuilder&) = delete;
+  DirTreeBuilder& operator=(const DirTreeBuilder&) = delete;
   // Both in the order of their bytes, files apart from folders.
   void AddFile(const std::string& name, const Sha256& object);
   void AddDirectory(const std::string& name, const Sha256& tree, const Sha256& meta);
