@@ -20,7 +20,7 @@ set(HOSTAPP_ARROWS
   "hostapp/lifecycle 5 ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/rootfs initramfs/bootsel"
   "tools/cli 6 hostapp/base"
   "tools/hostapp 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store ostree-integration/glib hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/bootsel"
-  "tools/hostapp-image 6 tools/cli hostapp/lifecycle ostree-integration/deploy/loaders hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base"
+  "tools/hostapp-image 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/deploy/loaders hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base"
 )
 
 function(hostapp_target_name MODULE OUT)
