@@ -19,6 +19,8 @@ STATUS_KEYS = {"booted", "mounted", "default", "previous", "trial", "next_boot",
 DEPLOYMENT_KEYS = {"serial", "reference", "manifest_digest", "commit", "version", "root", "boot_set", "created", "pinned",
                    "state", "bytes"}
 DEPLOY_KEYS = {"changed", "serial", "manifest_digest", "root", "root_reason", "bytes", "seconds"}
+FEATURES = ["loop", "erofs", "erofs-from-file", "overlayfs", "overlayfs-metacopy", "overlayfs-data-only", "overlayfs-verity", "fs-verity",
+            "reflink"]
 BUILT_IN = "kernel/fs/ext4/ext4.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/block/loop.ko\n"
 
 
@@ -176,6 +178,34 @@ class Life(unittest.TestCase):
         self.assertEqual(self.json("deploy", self.reference(), "--root", "composefs")["root"], "composefs")
         self.assertEqual({d["serial"]: d["root"] for d in self.json("status")["deployments"]},
                          {1: "checkout", 2: "checkout", 3: "checkout", 4: "composefs"})
+
+    def test_features_are_tried_and_nothing_is_left_of_it(self):
+        self.json("init")
+
+        def around():
+            with open("/proc/self/mountinfo", encoding="utf-8") as file:
+                mounts = file.read()
+            return mounts, sorted(os.listdir(self.sysroot + "/hostapp/tmp")), sorted(os.listdir("/tmp"))
+        before = around()
+        features = self.json("fsck", "--features")["features"]
+        self.assertEqual([feature["name"] for feature in features], FEATURES)
+        for feature in features:
+            self.assertEqual(set(feature), {"name", "answer", "detail"})
+            self.assertIn(feature["answer"], ("yes", "no") if os.geteuid() == 0 else ("yes", "no", "needs-root"), feature)
+            self.assertEqual(feature["detail"] is None, feature["answer"] != "no", feature)
+        self.assertEqual(around(), before)
+        for name in FEATURES:
+            self.assertRegex(self.hostapp("fsck", "--features"), r"(?m)^%s +(yes|no|needs-root)  " % name)
+        self.error("fsck", "--features", "--repair", status=2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_features_that_need_root_say_so(self):
+        self.json("init")
+        os.chmod(self.dir, 0o755)
+        listed = self.run_tool("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", HOSTAPP, "--sysroot", self.sysroot,
+                               "fsck", "--features", "--json")
+        answers = {feature["name"]: feature["answer"] for feature in json.loads(listed.stdout)["features"]}
+        self.assertEqual(answers, {name: "needs-root" for name in FEATURES})
 
     def test_rollback_goes_back_and_forward_again(self):
         self.device_with(1, 2, 3)

@@ -24,7 +24,7 @@ struct Words {
   std::optional<std::string> root, to, etc_serial, trust_key, policy;
   std::vector<std::string> kernel_arguments, removed_arguments, keep;
   bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false, yes = false,
-       give_up_previous = false, cancel = false, erase = false;
+       give_up_previous = false, cancel = false, erase = false, features = false;
 };
 
 Result<DeploymentSerial> SerialFrom(const std::string& text) {
@@ -277,9 +277,16 @@ void Grammar::AddKeepVerbs() {
       })
       .Flag("--dry-run", words_.dry_run, "Only count")
       .Flag("--give-up-previous", words_.give_up_previous, "The previous deployment too, where the default is proven");
-  Add("fsck", "Verify store, deployments, boot sets and ledger", [](const Words& words) -> Result<Verb> {
-    return Verb(FsckVerb{words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});
-  }).Flag("--repair", words_.repair, "Mend it, fetching what is damaged from the image's source");
+  Add("fsck", "Verify store, deployments, boot sets and ledger",
+      [](const Words& words) -> Result<Verb> {
+        if (words.repair && words.features) {
+          return Error(Errc::kInvalid, "--repair and --features exclude each other");
+        }
+        return Verb(FsckVerb{.what = words.features ? FsckVerb::What::kFeatures : FsckVerb::What::kDevice,
+                             .mode = words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});
+      })
+      .Flag("--repair", words_.repair, "Mend it, fetching what is damaged from the image's source")
+      .Flag("--features", words_.features, "Only try what this kernel and the store's file system can do");
 }
 
 void Grammar::AddLookVerbs() {

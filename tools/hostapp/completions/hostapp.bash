@@ -44,7 +44,7 @@ _hostapp() {
     kargs) words='--append --delete --tries --reboot' ;;
     factory-reset) words='--keep --reboot --yes --cancel' ;;
     gc) words='--dry-run --give-up-previous' ;;
-    fsck) words='--repair' ;;
+    fsck) words='--repair --features' ;;
     health) [ -n "$second" ] || words='run prove' ;;
     loader) [ -n "$second" ] || words='update' ;;
     etc) if [ -z "$second" ]; then words='diff'; else words=$(_hostapp_serials "${where[@]}"); fi ;;
