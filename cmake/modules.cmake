@@ -17,10 +17,10 @@ set(HOSTAPP_ARROWS
   "ostree-integration/store 3 ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base"
   "ostree-integration/deploy/loaders 3 hostapp/base"
   "ostree-integration/deploy 4 ostree-integration/deploy/loaders ostree-integration/store ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base initramfs/bootsel"
-  "hostapp/lifecycle 5 ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/rootfs initramfs/bootsel"
+  "hostapp/lifecycle 5 ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store ostree-integration/composefs hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/rootfs initramfs/bootsel"
   "tools/cli 6 hostapp/base"
   "tools/hostapp 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store ostree-integration/glib hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/bootsel"
-  "tools/hostapp-image 6 tools/cli hostapp/lifecycle ostree-integration/deploy/loaders hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base"
+  "tools/hostapp-image 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/deploy/loaders hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base"
 )
 
 function(hostapp_target_name MODULE OUT)

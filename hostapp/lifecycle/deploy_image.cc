@@ -61,40 +61,51 @@ struct Release {
   Digest manifest_digest;
   std::string commit;
   std::optional<std::string> version;
-  RootKind root;
+  std::optional<RootKind> root;  // chosen, now or for a deployment before
 };
 
-Result<RootKind> RootFor(const Device& device, std::optional<RootKind> wanted) {
-  if (wanted) return *wanted;
-  ASSIGN_OR_RETURN(const DeploymentSerial serial, BaseSerial(device));
-  if (serial == bootsel::kNoSerial) return RootKind::kCheckout;
-  ASSIGN_OR_RETURN(const Deployment base, LoadDeployment(device.sysroot, serial));
-  return RootOf(base);
+std::optional<RootKind> ChosenFor(const Deployment& deployment) {
+  if (!deployment.root_chosen) return std::nullopt;
+  return RootOf(deployment);
 }
 
-Result<Deployment> TryToMakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
-                                       const Release& release, std::vector<std::string> device_arguments,
-                                       OpContext& ctx) {
+Result<std::optional<RootKind>> ChosenRoot(const Device& device, std::optional<RootKind> now) {
+  if (now) return now;
+  ASSIGN_OR_RETURN(const DeploymentSerial serial, BaseSerial(device));
+  if (serial == bootsel::kNoSerial) return std::optional<RootKind>();
+  ASSIGN_OR_RETURN(const Deployment base, LoadDeployment(device.sysroot, serial));
+  return ChosenFor(base);
+}
+
+struct Made {
+  Deployment deployment;
+  RootChoice root;
+};
+
+Result<Made> TryToMakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
+                                 const Release& release, std::vector<std::string> device_arguments, OpContext& ctx) {
   TRY(CheckBootable(store, release.commit));
   NewDeployment wanted{.reference = release.reference,
                        .manifest_digest = release.manifest_digest,
                        .commit = release.commit,
                        .version = release.version,
                        .device_arguments = std::move(device_arguments),
-                       .root = release.root};
+                       .root_chosen = release.root.has_value()};
   ASSIGN_OR_RETURN(wanted.image_arguments, ImageKernelArguments(store, release.commit));
   TRY(CheckLoaderTakes(device, Both(wanted.image_arguments, wanted.device_arguments)));
   ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, release.commit, ctx));
+  ASSIGN_OR_RETURN(RootChoice root, ChooseRoot(store, release.commit, wanted.boot_set.kernel_version, release.root));
+  if (!root.reason.empty()) ctx.log.Info(root.reason);
+  wanted.root = root.kind;
   ASSIGN_OR_RETURN(Deployment deployment, CreateDeployment(lock, device.sysroot, store, wanted, ctx));
   TRY(StageEntry(lock, device, deployment, ctx));
-  return deployment;
+  return Made{std::move(deployment), std::move(root)};
 }
 
 // What the boot set takes is known for certain only here.
-Result<Deployment> MakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
-                                  const Release& release, const std::vector<std::string>& device_arguments,
-                                  OpContext& ctx) {
-  Result<Deployment> made = TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
+Result<Made> MakeDeployment(const StoreLock& lock, const Device& device, const ImageStore& store,
+                            const Release& release, const std::vector<std::string>& device_arguments, OpContext& ctx) {
+  Result<Made> made = TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
   if (made.ok()) return made;
   TRY(MakeRoomAfter(made.error(), lock, device, release.manifest_digest, ctx));
   return TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
@@ -123,15 +134,16 @@ Result<DeployReport> DeployResolved(Device& device, const Reference& reference, 
   DeployReport report{.manifest_digest = image.manifest.digest, .fetch_seconds = SecondsSince(start, ctx)};
   const auto fetched = ctx.clock.Monotonic();
   ASSIGN_OR_RETURN(const std::vector<std::string> arguments, ArgumentsWith(device, options.kernel_arguments));
-  ASSIGN_OR_RETURN(const RootKind root, RootFor(device, options.root));
+  ASSIGN_OR_RETURN(const std::optional<RootKind> root, ChosenRoot(device, options.root));
   const Release release{.reference = reference.ToString(),
                         .manifest_digest = pulled.manifest.digest,
                         .commit = pulled.commit,
                         .version = pulled.config.version(),
                         .root = root};
-  ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, release, arguments, ctx));
-  ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, options.tries, ctx));
-  report.serial = deployment.serial;
+  ASSIGN_OR_RETURN(Made made, MakeDeployment(lock, device, store, release, arguments, ctx));
+  ASSIGN_OR_RETURN(report.on_trial, Arm(device, made.deployment, options.tries, ctx));
+  report.serial = made.deployment.serial;
+  report.root = std::move(made.root);
   report.import = std::move(pulled.import);
   report.deploy_seconds = SecondsSince(fetched, ctx);
   return report;
@@ -171,10 +183,11 @@ Result<DeployReport> DeployWithArguments(Device& device, const std::vector<std::
                         .manifest_digest = base.manifest_digest,
                         .commit = base.commit,
                         .version = base.version,
-                        .root = RootOf(base)};
-  ASSIGN_OR_RETURN(const Deployment deployment, MakeDeployment(lock, device, store, release, arguments, ctx));
-  DeployReport report{.serial = deployment.serial, .manifest_digest = base.manifest_digest};
-  ASSIGN_OR_RETURN(report.on_trial, Arm(device, deployment, tries, ctx));
+                        .root = ChosenFor(base)};
+  ASSIGN_OR_RETURN(Made made, MakeDeployment(lock, device, store, release, arguments, ctx));
+  DeployReport report{
+      .serial = made.deployment.serial, .manifest_digest = base.manifest_digest, .root = std::move(made.root)};
+  ASSIGN_OR_RETURN(report.on_trial, Arm(device, made.deployment, tries, ctx));
   report.deploy_seconds = SecondsSince(start, ctx);
   return report;
 }

@@ -3,19 +3,21 @@
 #pragma once
 
 #include "hostapp/lifecycle/pull_image.h"
+#include "ostree-integration/deploy/choose_root.h"
 
 namespace hostapp {
 
 struct DeployOptions {
   int tries = kDefaultTries;
   std::vector<std::string> kernel_arguments;  // the device's new ones, after the image's own and the device's so far
-  std::optional<RootKind> root;               // nothing: as the running deployment (off the device: the default) has it
+  std::optional<RootKind> root;               // the operator's choice; nothing: as chosen before, or ChooseRoot()'s
 };
 
 struct DeployReport {
   DeploymentSerial serial = 0;
   Digest manifest_digest;
   bool on_trial = true;  // false: the sysroot's first deployment, the default at once
+  RootChoice root;
   ImportReport import;
   double fetch_seconds = 0;   // resolving, fetching, importing, merging
   double deploy_seconds = 0;  // checkout, boot set, ledger

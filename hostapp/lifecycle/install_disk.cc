@@ -147,24 +147,24 @@ void WarnOfSmallBoot(uint64_t free_before, uint64_t free_after, OpContext& ctx) 
                          HumanBytes(one), ": three of them do not fit; updates may need hostapp gc in between"));
 }
 
-Result<DeploymentSerial> Deploy(const SysrootPaths& paths, const Reference& reference, const ResolvedImage& image,
-                                ImageSource& source, const InstallOptions& options, const HashValue& seed,
-                                OpContext& ctx) {
+Result<DeployReport> Deploy(const SysrootPaths& paths, const Reference& reference, const ResolvedImage& image,
+                            ImageSource& source, const InstallOptions& options, const HashValue& seed, OpContext& ctx) {
   TRY(InitSysroot(paths, ctx));
   ASSIGN_OR_RETURN(Device device, OpenDevice(paths, ctx));
   TRY(PrepareLoader(options.loader, device.sysroot, seed, ctx));
   ASSIGN_OR_RETURN(const FreeSpace before, FreeSpaceOn(device.sysroot.boot(), ctx.sys));
-  const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed)};
-  ASSIGN_OR_RETURN(const DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
+  const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed),
+                             .root = options.root};
+  ASSIGN_OR_RETURN(DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
   ASSIGN_OR_RETURN(const FreeSpace after, FreeSpaceOn(device.sysroot.boot(), ctx.sys));
   if (options.loader != LoaderKind::kNone) WarnOfSmallBoot(before.bytes, after.bytes, ctx);
   TRY(WriteSettings(device, report.serial, options.settings, ctx));
-  return report.serial;
+  return report;
 }
 
-Result<DeploymentSerial> MakeSystem(const WholeDisk& disk, const DiskPlan& plan, const Reference& reference,
-                                    const ResolvedImage& image, ImageSource& source, const InstallOptions& options,
-                                    const HashValue& seed, OpContext& ctx) {
+Result<DeployReport> MakeSystem(const WholeDisk& disk, const DiskPlan& plan, const Reference& reference,
+                                const ResolvedImage& image, ImageSource& source, const InstallOptions& options,
+                                const HashValue& seed, OpContext& ctx) {
   std::optional<Volume> boot;
   for (const PlannedPartition& planned : plan.partitions) {
     if (planned.content != PartitionContent::kBoot) continue;
@@ -175,10 +175,10 @@ Result<DeploymentSerial> MakeSystem(const WholeDisk& disk, const DiskPlan& plan,
                            .boot = boot ? boot->mount.Path() : root->mount.Path() + "/boot",
                            .boot_mount = {},
                            .boot_record = ""};
-  ASSIGN_OR_RETURN(const DeploymentSerial serial, Deploy(paths, reference, image, source, options, seed, ctx));
+  ASSIGN_OR_RETURN(DeployReport report, Deploy(paths, reference, image, source, options, seed, ctx));
   TRY(Finish(std::exchange(boot, std::nullopt), ctx).While("the boot file system"));
   TRY(Finish(std::exchange(root, std::nullopt), ctx).While("the root file system"));
-  return serial;
+  return report;
 }
 
 Status WriteLoader(const WholeDisk& disk, const DiskPlan& plan, const LoaderImages& loader, OpContext& ctx) {
@@ -227,7 +227,9 @@ Result<InstallReport> InstallDisk(const Reference& reference, ImageSource& sourc
   TRY(Clear(disk, report.plan, ctx).While("clearing the disk"));
   // Partitions that the kernel knows of are gone; a disk that never has any (a loop device) says no.
   (void)disk.Reread(ctx);
-  ASSIGN_OR_RETURN(report.serial, MakeSystem(disk, report.plan, reference, image, source, options, seed, ctx));
+  ASSIGN_OR_RETURN(DeployReport deployed, MakeSystem(disk, report.plan, reference, image, source, options, seed, ctx));
+  report.serial = deployed.serial;
+  report.root = std::move(deployed.root);
   TRY(WriteLoader(disk, report.plan, loader, ctx).While("writing the boot loader"));
   TRY(ctx.cancel.Check());
   // The commit point.

@@ -14,6 +14,7 @@
 #include "hostapp/lifecycle/device_settings.h"
 #include "hostapp/oci/blob.h"
 #include "hostapp/oci/reference.h"
+#include "ostree-integration/deploy/choose_root.h"
 #include "ostree-integration/deploy/loaders/loader.h"
 
 namespace hostapp {
@@ -24,12 +25,14 @@ struct InstallOptions {
   LoaderKind loader = LoaderKind::kGrub;
   DiskFileSystem file_system = DiskFileSystem::kExt4;  // of the root
   std::vector<std::string> kernel_arguments;           // after the image's own
+  std::optional<RootKind> root;                        // as of DeployOptions
   DeviceSettings settings;
 };
 
 struct InstallReport {
   Digest manifest_digest;
   DeploymentSerial serial = 0;
+  RootChoice root;
   LoaderKind loader = LoaderKind::kNone;
   DiskFileSystem file_system = DiskFileSystem::kExt4;
   DiskPlan plan;

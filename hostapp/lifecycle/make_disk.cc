@@ -131,9 +131,10 @@ Result<WorkFolder> WorkFolder::Make(int parent, const Place& place, OpContext& c
 
 // Everything that the disk follows from.
 HashValue SeedOf(const ResolvedImage& image, const Reference& reference, const DiskOptions& options) {
-  std::string text = StrCat("hostapp disk 1\n", image.manifest.digest.ToString(), "\n", reference.ToString(), "\n",
-                            LoaderName(options.loader), "\n", options.bytes.value_or(0), "\n",
-                            options.settings.hostname.value_or(""), "\n");
+  std::string text =
+      StrCat("hostapp disk 1\n", image.manifest.digest.ToString(), "\n", reference.ToString(), "\n",
+             LoaderName(options.loader), "\n", options.bytes.value_or(0), "\n", options.settings.hostname.value_or(""),
+             "\n", options.root ? RootName(*options.root) : std::string_view(), "\n");
   for (const std::string& argument : options.kernel_arguments) text += StrCat(argument, "\n");
   text += options.settings.Secrets();
   return HashOf(AsBytes(text));
@@ -145,9 +146,9 @@ Result<int64_t> TimeOf(const ResolvedImage& image, ImageSource& source, OpContex
   return std::max<int64_t>(0, config.created.value_or(0));
 }
 
-Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& seed, const Reference& reference,
-                                     const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
-                                     OpContext& ctx) {
+Result<DeployReport> MakeSysroot(const WorkFolder& work, const HashValue& seed, const Reference& reference,
+                                 const ResolvedImage& image, ImageSource& source, const DiskOptions& options,
+                                 OpContext& ctx) {
   ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, 0));
   const std::string root = work.Path(kRootName);
   const SysrootPaths paths{.root = root,
@@ -157,10 +158,11 @@ Result<DeploymentSerial> MakeSysroot(const WorkFolder& work, const HashValue& se
   TRY(InitSysroot(paths, ctx));
   ASSIGN_OR_RETURN(Device device, OpenDevice(paths, ctx));
   TRY(PrepareLoader(options.loader, device.sysroot, seed, ctx));
-  const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed)};
-  ASSIGN_OR_RETURN(const DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
+  const DeployOptions deploy{.kernel_arguments = WithRoot(options.loader, options.kernel_arguments, seed),
+                             .root = options.root};
+  ASSIGN_OR_RETURN(DeployReport report, DeployResolved(device, reference, image, source, deploy, ctx));
   TRY(WriteSettings(device, report.serial, options.settings, ctx));
-  return report.serial;
+  return report;
 }
 
 Result<TreeSize> BootSize(const WorkFolder& work, const AttributeSource& attributes, OpContext& ctx) {
@@ -271,8 +273,7 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
   ImageClock clock(time, ctx.clock);
   OpContext recording{.clock = clock, .log = ctx.log, .progress = ctx.progress, .cancel = ctx.cancel, .sys = recorder};
   const AttributeSource attributes = [&](const struct stat& info) { return recorder.AttributesOf(info); };
-  ASSIGN_OR_RETURN(const DeploymentSerial serial,
-                   MakeSysroot(work, seed, reference, image, source, options, recording));
+  ASSIGN_OR_RETURN(DeployReport deployed, MakeSysroot(work, seed, reference, image, source, options, recording));
 
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDir(work.dir(), kRootName, ctx.sys));
   ASSIGN_OR_RETURN(const TreeSize size, MeasureTree(root.get(), attributes, ctx));
@@ -282,7 +283,10 @@ Result<DiskReport> MakeDisk(const Reference& reference, ImageSource& source, con
     boot_bytes = BootBytes(options.loader, boot);
   }
   ASSIGN_OR_RETURN(const DiskLayout layout, LayoutFor(options.loader, HostPlatform().architecture, boot_bytes));
-  DiskReport report{.manifest_digest = image.manifest.digest, .serial = serial, .loader = options.loader};
+  DiskReport report{.manifest_digest = image.manifest.digest,
+                    .serial = deployed.serial,
+                    .root = std::move(deployed.root),
+                    .loader = options.loader};
   ASSIGN_OR_RETURN(report.plan, PlanDisk(layout, size, options.bytes, seed));
   ASSIGN_OR_RETURN(const LoaderImages loader, MakeLoaderImages(options.loader, report.plan, ctx));
   ASSIGN_OR_RETURN(report.allocated_bytes, WriteDisk(work, report.plan, time, loader, attributes, ctx));

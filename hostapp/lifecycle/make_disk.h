@@ -16,6 +16,7 @@
 #include "hostapp/lifecycle/device_settings.h"
 #include "hostapp/lifecycle/pull_image.h"
 #include "hostapp/oci/reference.h"
+#include "ostree-integration/deploy/choose_root.h"
 #include "ostree-integration/deploy/loaders/loader.h"
 
 namespace hostapp {
@@ -25,12 +26,14 @@ struct DiskOptions {
   std::optional<uint64_t> bytes;  // of the disk; nothing: as PlanDisk() says
   LoaderKind loader = LoaderKind::kNone;
   std::vector<std::string> kernel_arguments;  // after the image's own
+  std::optional<RootKind> root;               // as of DeployOptions
   DeviceSettings settings;
 };
 
 struct DiskReport {
   Digest manifest_digest;
   DeploymentSerial serial = 0;
+  RootChoice root;
   LoaderKind loader = LoaderKind::kNone;
   DiskPlan plan;
   uint64_t allocated_bytes = 0;  // that the file takes on its own disk

@@ -10,6 +10,7 @@
 
 #include "hostapp/base/sinks.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/root_file.h"
 
 namespace hostapp {
 namespace {
@@ -138,6 +139,15 @@ void TakeSmallest(std::vector<Sum>& sums, uint64_t smallest) {
   }
 }
 
+// Of root.cfs, which no other deployment shares. One that is missing is fsck's to tell.
+uint64_t RootFileBytes(const Sysroot& sysroot, const Deployment& deployment) {
+  const std::string path = StrCat(deployment.serial, "/", kRootFileName);
+  struct stat info {};
+  if (!deployment.composefs || ::fstatat(sysroot.deployments(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+    return 0;
+  return static_cast<uint64_t>(info.st_size);
+}
+
 }  // namespace
 
 Status WriteContents(int deployment_dir, std::span<const ObjectSize> objects, OpContext& ctx) {
@@ -169,6 +179,8 @@ std::vector<Result<DeploymentSize>> MeasureDeployments(const Sysroot& sysroot, s
     Result<Reader> reader = Reader::Open(sysroot, deployments[i].serial);
     if (reader.ok()) {
       sums[i].reader = *std::move(reader);
+      const uint64_t root_file = RootFileBytes(sysroot, deployments[i]);
+      sums[i].size = DeploymentSize{.total = root_file, .unique = root_file};
     } else {
       sums[i].Fail(reader.error());
     }

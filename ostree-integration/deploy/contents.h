@@ -25,7 +25,7 @@ Result<std::optional<TreeProblem>> CheckContents(const Sysroot& sysroot, const I
                                                  const Deployment& deployment, TreeRepair repair, OpContext& ctx);
 
 struct DeploymentSize {
-  uint64_t total = 0;   // bytes of content of its tree
+  uint64_t total = 0;   // bytes of content of its tree, and of root.cfs
   uint64_t unique = 0;  // of those, what no other deployment shares: what its removal and a gc would free
 };
 

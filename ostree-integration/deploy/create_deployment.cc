@@ -61,7 +61,8 @@ Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroo
                         .device_kernel_arguments = wanted.device_arguments,
                         .boot_set = wanted.boot_set.digest(),
                         .kernel_version = wanted.boot_set.kernel_version,
-                        .created = ctx.clock.UnixSeconds()};
+                        .created = ctx.clock.UnixSeconds(),
+                        .root_chosen = wanted.root_chosen};
   TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
   if (Status filled = FillDeploymentDir(sysroot, store, wanted.root, deployment, ctx); !filled.ok()) {
     (void)RemoveDeployment(lock, sysroot, serial, ctx);

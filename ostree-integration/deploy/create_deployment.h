@@ -16,6 +16,7 @@ struct NewDeployment {
   std::vector<std::string> device_arguments;
   BootSet boot_set;
   RootKind root = RootKind::kCheckout;
+  bool root_chosen = false;
 };
 
 // The serial that the next deployment gets: one more than any that a folder or the ledger names.

@@ -69,6 +69,9 @@ Status ParseRoot(const JsonCursor& top, Deployment& deployment) {
   } else if (name != "checkout") {
     return root.Wrong("is neither composefs nor checkout");
   }
+  ASSIGN_OR_RETURN(const std::optional<JsonCursor> chosen, top.OptionalMember("root_chosen"));
+  if (!chosen) return Ok();
+  ASSIGN_OR_RETURN(deployment.root_chosen, chosen->Bool());
   return Ok();
 }
 
@@ -92,7 +95,14 @@ bool HasMark(const Sysroot& sysroot, DeploymentSerial serial, Mark mark) {
   return Exists(sysroot.deployments(), StrCat(serial, "/", NameOf(mark)));
 }
 
-std::string_view RootName(const Deployment& deployment) { return deployment.composefs ? "composefs" : "checkout"; }
+std::string_view RootName(RootKind kind) { return kind == RootKind::kComposefs ? "composefs" : "checkout"; }
+
+Result<RootKind> ParseRootName(std::string_view name) {
+  for (const RootKind kind : {RootKind::kComposefs, RootKind::kCheckout}) {
+    if (name == RootName(kind)) return kind;
+  }
+  return Error(Errc::kInvalid, StrCat(Escape(name), ": it is composefs or checkout"));
+}
 
 std::string DeploymentJson(const Deployment& d) {
   Json::Object object = {
@@ -104,7 +114,8 @@ std::string DeploymentJson(const Deployment& d) {
       {"kernel_version", d.kernel_version},
       {"manifest_digest", d.manifest_digest.ToString()},
       {"reference", d.reference},
-      {"root", RootName(d)},
+      {"root", RootName(RootOf(d))},
+      {"root_chosen", d.root_chosen},
       {"schema", kSchema},
       {"serial", d.serial},
       {"version", Json(d.version)},

@@ -37,6 +37,7 @@ struct Deployment {
   int64_t created = 0;  // Unix seconds, the device's clock
   // The fs-verity digest of root.cfs, which stands for the whole tree; none: a checkout root.
   std::optional<HashValue> composefs;
+  bool root_chosen = false;  // the kind of root is the operator's choice: carried to every later deployment
 
   // Not in deployment.json: files beside it.
   bool good = false;
@@ -48,7 +49,9 @@ inline RootKind RootOf(const Deployment& deployment) {
   return deployment.composefs ? RootKind::kComposefs : RootKind::kCheckout;
 }
 // "composefs" or "checkout".
-std::string_view RootName(const Deployment& deployment);
+std::string_view RootName(RootKind kind);
+// The same for a person's word. kInvalid.
+Result<RootKind> ParseRootName(std::string_view name);
 
 // deployment.json. Parsing: kCorrupt with the path of what is wrong; unknown members are ignored (a newer writer's).
 std::string DeploymentJson(const Deployment& deployment);

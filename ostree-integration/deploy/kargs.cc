@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/deploy/kargs.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <optional>
 
-#include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/base/toml.h"
 #include "hostapp/oci/descriptor.h"
+#include "ostree-integration/deploy/read_file.h"
 
 namespace hostapp {
 namespace {
@@ -66,10 +64,7 @@ Status AppendFolder(const ImageStore& store, const std::string& commit, const st
   for (const TreeEntry& entry : *entries) {
     if (entry.type != TreeEntry::Type::kFile || !entry.name.ends_with(".toml")) continue;
     const std::string path = StrCat(dir, "/", entry.name);
-    ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(store, commit, path));
-    ASSIGN_OR_RETURN(
-        const std::string toml,
-        ReadFile(AT_FDCWD, StrCat("/proc/self/fd/", fd.get()), kMaxFileBytes).While("reading ", Escape(path)));
+    ASSIGN_OR_RETURN(const std::string toml, ReadImageFile(store, commit, path, kMaxFileBytes));
     TRY(AppendFrom(toml, Escape(path), arguments));
   }
   return Ok();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole files, piece by piece, whatever their size: copied, hashed, compared.
+// Whole files: of any size piece by piece (copied, hashed, compared), small ones of an image at once.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include "hostapp/base/bytes.h"
 #include "hostapp/base/hash.h"
 #include "hostapp/base/result.h"
+#include "ostree-integration/store/image_store.h"
 
 namespace hostapp {
 
@@ -20,5 +21,9 @@ struct MeasuredFile {
   HashValue sha256;
 };
 Result<MeasuredFile> MeasureFile(int fd);
+
+// A file of an image's tree, of at most `max_bytes`. Errors as of OpenFile(); kCorrupt if it is longer.
+Result<std::string> ReadImageFile(const ImageStore& store, std::string_view commit, const std::string& path,
+                                  uint64_t max_bytes);
 
 }  // namespace hostapp

@@ -19,12 +19,6 @@ using composefs::Tree;
 
 constexpr uint32_t kPermissions = 07777;
 
-// Where plain lower layers show the store's own folders: the image hides those with whiteouts of their names.
-bool IsObjectFolder(std::string_view name) {
-  return name.size() == 2 &&
-         std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
 // The result holds views of `inode` and of `xattrs`, which is filled.
 composefs::Metadata RootMetadata(const Inode& inode, std::vector<composefs::Xattr>& xattrs) {
   xattrs.clear();

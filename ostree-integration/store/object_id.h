@@ -2,6 +2,7 @@
 // Names of the store's objects: SHA-256 values.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -45,6 +46,13 @@ struct Sha256Hash {
 inline std::string ObjectPath(const Sha256& id, std::string_view extension) {
   const std::string hex = Hex(id);
   return StrCat(std::string_view(hex).substr(0, 2), '/', std::string_view(hex).substr(2), '.', extension);
+}
+
+// "00" to "ff", the folders of `objects`. A composefs root hides what has such a name at its top: where the store is an
+// ordinary lower layer of it, its folders would be seen there.
+inline bool IsObjectFolder(std::string_view name) {
+  return name.size() == 2 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 }  // namespace hostapp

@@ -322,7 +322,7 @@ def disk_image_boots(device):
     device.make_disk_image("--hostname", "from-disk", script=REPORT_PLACES + 'say "hostname $(cat /etc/hostname)"')
     device.boot("root=LABEL=hostapp-root")
     device.expect("booting deployment 1 (default, kernel outside)", "user-space: up v1", "report: reason=default",
-                  "report: etc=overlay", "user-space: hostname from-disk")
+                  "report: root=composefs", "report: etc=overlay", "user-space: hostname from-disk")
     for place in "etc var home root srv tmp sysroot".split():
         device.expect("user-space: writable %s\n" % place)
     device.expect_ledger(default=1, attempts=1, trial=0, failed=0, slots="valid,valid")
@@ -353,7 +353,7 @@ def disk_made_by_install_boots_by_itself(device):
                             script='say "hostname $(cat /etc/hostname) on $(grep " /sysroot " /proc/mounts | cut -d" " -f3)"')
         device.boot("", firmware=firmware)
         device.expect("booting deployment 1 (default, kernel own): asked for 1", "user-space: up v1", "report: kernel=own",
-                      "user-space: hostname from-disk on " + file_system)
+                      "report: root=composefs", "user-space: hostname from-disk on " + file_system)
         device.console = ""
 
 

@@ -4,6 +4,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ LABEL = "device"
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
 SBIN = "/usr/sbin:/sbin:"
+COMPOSEFS_MODULES = ("overlay", "erofs", "loop")
 
 # The deployment's init: tells what it sees, does what `step` on the command line asks for, and powers off.
 INIT = """#!/bin/sh
@@ -70,6 +72,16 @@ class Tools:
         return self.made(name, os.path.getmtime(program), lambda path: run(
             [program, "--root", os.path.join(self.kernel, "root"), "--kernel", self.version, "--helper", self.helper,
              "--compress", "none", "--output", path, *options]))
+
+    def add_modules(self, tree, names):
+        """Into the tree of a release, with those that they need."""
+        folder = os.path.join(self.kernel, "root")
+        for name in names:
+            found = run(["modprobe", "--dirname", folder, "--set-version", self.version, "--show-depends", name])
+            for path in re.findall(r"^insmod (\S+)", found, re.M):
+                target = os.path.join(tree, "usr/lib/modules", self.version, path.split(self.version + "/")[1])
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copy(path, target)
 
     def made(self, name, changed, make):
         """An image made once for all tests that ask for the same one, and again when what it is made of has changed. One is
@@ -237,6 +249,8 @@ class Device:
         modules = os.path.join(tree, "usr/lib/modules", self.tools.version)
         shutil.copy(os.path.join(self.tools.kernel, "vmlinuz"), modules)
         shutil.copy(self.tools.initramfs("tiny"), os.path.join(modules, "initramfs.img"))
+        self.tools.add_modules(tree, COMPOSEFS_MODULES)
+        shutil.copy(os.path.join(self.tools.kernel, "root/lib/modules", self.tools.version, "modules.dep"), modules)
         # Zeros after a cpio mean nothing, but make it a boot set of its own.
         with open(os.path.join(modules, "initramfs.img"), "ab") as file:
             file.write(bytes(512 * serial))

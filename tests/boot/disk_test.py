@@ -125,8 +125,9 @@ say "fsck $(hostapp --quiet fsck 2>&1 && echo ok)"
 
 
 def expect_tried_and_gone_back(device):
-    device.expect("booting deployment 1 (default, kernel own): asked for 1", "user-space: up v1", "user-space: deploy: ",
-                  "booting deployment 2 (trial, kernel own): asked for 2", "tries left 1", "user-space: up v2",
+    device.expect("booting deployment 1 (default, kernel own): asked for 1", "user-space: up v1", "report: root=composefs",
+                  "user-space: deploy: ", "booting deployment 2 (trial, kernel own): asked for 2", "tries left 1",
+                  "user-space: up v2", "report: root=composefs",
                   "booting deployment 2 (trial, kernel own): asked for 2", "tries left 0", "user-space: up v2",
                   "booting deployment 1 (default, kernel own): asked for 1", "user-space: up v1",
                   "user-space: status: last failure  deployment 2: no-tries-left", "user-space: fsck ok")

@@ -99,10 +99,10 @@ class Cell:
             shutil.copy(base + ".variables", self.variables)
         self.starts = []
 
-    def update(self, tag, exit_status=0):
+    def update(self, tag, *options, exit_status=0):
         """The release, deployed as the device would, with the device switched off."""
         self.images.need(tag)
-        said = self.on_disk("hostapp --quiet deploy oci:/mnt:%s" % tag, exit_status)
+        said = self.on_disk(" ".join(["hostapp --quiet deploy oci:/mnt:" + tag, *options]), exit_status)
         return said
 
     def move_tag(self, name, tag):

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from device import run, write
+from device import COMPOSEFS_MODULES, run, write
 
 # What systemd's units do on a device, in their order; a task on the second disk says what else this boot is for.
 INIT = r"""#!/bin/sh
@@ -151,14 +151,8 @@ class Images:
             shutil.copy(library, target)
 
     def add_modules(self, tree):
-        """Those that the user land loads by itself."""
-        root = os.path.join(self.tools.kernel, "root")
-        for name in MODULES:
-            found = run(["modprobe", "--dirname", root, "--set-version", self.tools.version, "--show-depends", name])
-            for path in re.findall(r"^insmod (\S+)", found, re.M):
-                target = os.path.join(tree, "usr/lib/modules", self.tools.version, path.split(self.tools.version + "/")[1])
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy(path, target)
+        """Those that the user land loads by itself, and those that make its root a composefs one."""
+        self.tools.add_modules(tree, (*MODULES, *COMPOSEFS_MODULES))
         run(["depmod", "-b", tree, self.tools.version])
 
 

@@ -37,7 +37,7 @@ def needs_own_kernel(cell):
 
 # What is done to a disk.
 def break_user_land(cell, serial):
-    """A new file: the old one is the store's, and other deployments', too."""
+    """Of a checkout. A new file: the old one is the store's, and other deployments', too."""
     cell.on_disk("cd %s/root/bin; rm busybox; echo rubbish > busybox; chmod 755 busybox" % cell.deployment(serial))
 
 
@@ -126,7 +126,7 @@ def initramfs_hangs(cell):
 @row("`/sbin/init` missing: refused by `deploy`; removed after it")
 def init_missing(cell):
     cell.update("no-init", exit_status=4)
-    cell.update("fine")
+    cell.update("fine", "--root", "checkout")  # of which one file can be removed
     cell.on_disk("rm %s/root/sbin/init" % cell.deployment(2))
     cell.settle()
     cell.expect("v1", starts=1, cause="no-init")
@@ -186,7 +186,7 @@ def folder_deleted(cell):
 
 @row("checkout damaged")
 def checkout_damaged(cell):
-    cell.update("fine")
+    cell.update("fine", "--root", "checkout")
     break_user_land(cell, 2)
     cell.settle()
     cell.expect("v1", starts=4, cause="no-tries-left")
@@ -322,7 +322,7 @@ def cut_in_gc(cell):
 
 @row("v1 *and* v2 broken, v0 still there")
 def two_broken(cell):
-    cell.update("fine")
+    cell.update("fine", "--root", "checkout")
     cell.settle()
     cell.starts = []
     cell.update("init-exits")
@@ -335,7 +335,7 @@ def two_broken(cell):
 
 @row("good v1 suddenly stops reaching user space")
 def good_one_stops(cell):
-    cell.update("fine")
+    cell.update("fine", "--root", "checkout")
     cell.settle()
     cell.starts = []
     break_user_land(cell, 2)

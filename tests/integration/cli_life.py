@@ -18,7 +18,10 @@ STATUS_KEYS = {"booted", "mounted", "default", "previous", "trial", "next_boot",
                "warnings"}
 DEPLOYMENT_KEYS = {"serial", "reference", "manifest_digest", "commit", "version", "root", "boot_set", "created", "pinned",
                    "state", "bytes"}
-DEPLOY_KEYS = {"changed", "serial", "manifest_digest", "bytes", "seconds"}
+DEPLOY_KEYS = {"changed", "serial", "manifest_digest", "root", "root_reason", "bytes", "seconds"}
+FEATURES = ["loop", "erofs", "erofs-from-file", "overlayfs", "overlayfs-metacopy", "overlayfs-data-only", "overlayfs-verity", "fs-verity",
+            "reflink"]
+BUILT_IN = "kernel/fs/ext4/ext4.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/block/loop.ko\n"
 
 
 def write(path, content, mode=0o644):
@@ -133,6 +136,76 @@ class Life(unittest.TestCase):
         status = self.json("status")
         self.assertEqual((status["default"], status["previous"], status["trial"]), (2, 1, None))
         self.fsck()
+
+    def pack_with(self, version, built_in):
+        """A release that says what its kernel has built in."""
+        rootfs = "%s/rootfs-%d" % (self.dir, version)
+        make_rootfs(rootfs, version)
+        write(rootfs + "/usr/lib/modules/6.1.0-test/modules.builtin", built_in.encode())
+        self.pack(version)
+
+    def test_the_root_is_composefs_where_the_images_kernel_can_and_else_there_is_a_reason(self):
+        self.json("init")
+        self.pack(1)
+        first = self.json("deploy", self.reference())
+        unknown = ("the image does not say what its kernel 6.1.0-test can do (no modules.builtin or modules.dep in "
+                   "usr/lib/modules/6.1.0-test)")
+        self.assertEqual((first["root"], first["root_reason"]), ("checkout", unknown + ": a checkout root"))
+        said = self.run_tool(HOSTAPP, "--sysroot", self.sysroot, "deploy", self.reference(), "--verbose")
+        self.assertIn("\n%s: a checkout root\n" % unknown, said.stdout.decode())
+        self.assertIn("%s: a checkout root\n" % unknown, said.stderr.decode())
+        refused = self.error("deploy", self.reference(), "--root", "composefs", status=4)
+        self.assertIn("a composefs root was chosen, but " + unknown, refused["message"])
+
+        self.pack_with(2, BUILT_IN)
+        without = self.json("upgrade")
+        self.assertEqual((without["root"], without["root_reason"]),
+                         ("checkout", "the kernel 6.1.0-test of the image has no EROFS (neither built in nor as a module in "
+                                      "usr/lib/modules/6.1.0-test): a checkout root"))
+        self.pack_with(3, BUILT_IN + "kernel/fs/erofs/erofs.ko\n")
+        able = self.json("upgrade")
+        self.assertEqual((able["root"], able["root_reason"]), ("composefs", None))
+        self.assertNotIn("root", self.hostapp("deploy", self.reference()))
+        self.fsck()
+
+    def test_a_root_that_was_chosen_stays_that_kind(self):
+        self.json("init")
+        self.pack_with(1, BUILT_IN + "kernel/fs/erofs/erofs.ko\n")
+        self.assertEqual(self.json("deploy", self.reference(), "--root", "checkout")["root_reason"], None)
+        self.pack_with(2, BUILT_IN + "kernel/fs/erofs/erofs.ko\n")
+        self.assertEqual(self.json("upgrade")["root"], "checkout")
+        self.assertEqual(self.json("kargs", "--append", "debug")["root"], "checkout")
+        self.assertEqual(self.json("deploy", self.reference(), "--root", "composefs")["root"], "composefs")
+        self.assertEqual({d["serial"]: d["root"] for d in self.json("status")["deployments"]},
+                         {1: "checkout", 2: "checkout", 3: "checkout", 4: "composefs"})
+
+    def test_features_are_tried_and_nothing_is_left_of_it(self):
+        self.json("init")
+
+        def around():
+            with open("/proc/self/mountinfo", encoding="utf-8") as file:
+                mounts = file.read()
+            return mounts, sorted(os.listdir(self.sysroot + "/hostapp/tmp")), sorted(os.listdir("/tmp"))
+        before = around()
+        features = self.json("fsck", "--features")["features"]
+        self.assertEqual([feature["name"] for feature in features], FEATURES)
+        for feature in features:
+            self.assertEqual(set(feature), {"name", "answer", "detail"})
+            self.assertIn(feature["answer"], ("yes", "no") if os.geteuid() == 0 else ("yes", "no", "needs-root"), feature)
+            self.assertEqual(feature["detail"] is None, feature["answer"] != "no", feature)
+        self.assertEqual(around(), before)
+        for name in FEATURES:
+            self.assertRegex(self.hostapp("fsck", "--features"), r"(?m)^%s +(yes|no|needs-root)  " % name)
+        self.error("fsck", "--features", "--repair", status=2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_features_that_need_root_say_so(self):
+        self.json("init")
+        os.chmod(self.dir, 0o755)
+        listed = self.run_tool("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", HOSTAPP, "--sysroot", self.sysroot,
+                               "fsck", "--features", "--json")
+        answers = {feature["name"]: feature["answer"] for feature in json.loads(listed.stdout)["features"]}
+        self.assertEqual(answers, {name: "needs-root" for name in FEATURES})
 
     def test_rollback_goes_back_and_forward_again(self):
         self.device_with(1, 2, 3)

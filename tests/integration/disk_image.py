@@ -48,6 +48,8 @@ def tree():
     file = tarfile.REGTYPE
     yield modules + "/vmlinuz", file, 0o644, 0, bytes(kernel), {}
     yield modules + "/initramfs.img", file, 0o644, 0, b"initramfs", {}
+    built_in = b"kernel/fs/erofs/erofs.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/block/loop.ko\n"
+    yield modules + "/modules.builtin", file, 0o644, 0, built_in, {}
     yield "usr/sbin/init", file, 0o755, 0, b"#!/bin/sh\n", {}
     yield "usr/bin/su", file, 0o4755, 0, b"su", {}
     yield "usr/bin/ping", file, 0o755, 0, b"ping", {"security.capability": CAPABILITY}
@@ -154,6 +156,7 @@ class DiskImage(unittest.TestCase):
             [HOSTAPP_IMAGE, "disk", "--quiet", "--json", self.reference, self.disk], check=True, timeout=100,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
         partition, = document["partitions"]
+        self.assertEqual((document["root"], document["root_reason"]), ("composefs", None))
         self.assertEqual(self.left(), ["disk.img"])
         self.assertEqual(stat.S_IMODE(os.stat(self.disk).st_mode), 0o644)
         self.assertEqual(os.path.getsize(self.disk), document["bytes"]["disk"])
@@ -199,13 +202,28 @@ class DiskImage(unittest.TestCase):
 
     @unittest.skipUnless(ROOT, "mounts")
     def test_holds_what_a_device_would_have_made(self):
+        self.check_holds_what_a_device_would_have_made()
+
+    @unittest.skipUnless(ROOT, "mounts")
+    def test_holds_what_a_device_would_have_made_as_a_checkout(self):
+        here = self.check_holds_what_a_device_would_have_made("--root", "checkout")
+        # That the comparison saw something.
+        root = "hostapp/deployments/1/root/usr/"
+        self.assertEqual(here[root + "bin/ping"][3], {"security.capability": CAPABILITY})
+        self.assertEqual(here[root + "share/owned/file"][1], 100000)
+        self.assertEqual(here[root + "share/secret"][0], oct(0o100000))
+        self.assertEqual(len(here[root + "bin/ping4"][5]), 3)
+
+    def check_holds_what_a_device_would_have_made(self, *options):
         user = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
-        self.make("--karg", "console=ttyS0", prefix=user)
+        self.make("--karg", "console=ttyS0", *options, prefix=user)
         native = self.dir + "/native"
         self.run_tool(HOSTAPP, "--sysroot", native, "init")
-        self.run_tool(HOSTAPP, "--sysroot", native, "--quiet", "deploy", self.reference, "--karg", "console=ttyS0")
+        self.run_tool(HOSTAPP, "--sysroot", native, "--quiet", "deploy", self.reference, "--karg", "console=ttyS0", *options)
         with self.mounted() as top:
             here, there = picture(top), picture(native)
+            with open(top + "/hostapp/deployments/1/deployment.json", encoding="utf-8") as file:
+                self.assertEqual(json.load(file)["root"], options[-1] if options else "composefs")
             self.assertEqual(here.pop("lost+found")[0], oct(0o40700))
             # The two files that have a time in them.
             # (A time before this was built is none.)
@@ -223,15 +241,10 @@ class DiskImage(unittest.TestCase):
             self.assertEqual(sorted(here), sorted(there))
             for path, found in there.items():
                 self.assertEqual(here[path], found, path)
-            # That the comparison above saw something.
-            root = "hostapp/deployments/1/root/usr/"
-            self.assertEqual(here[root + "bin/ping"][3], {"security.capability": CAPABILITY})
-            self.assertEqual(here[root + "share/owned/file"][1], 100000)
-            self.assertEqual(here[root + "share/secret"][0], oct(0o100000))
-            self.assertEqual(len(here[root + "bin/ping4"][5]), 3)
             self.run_tool("ostree", "--repo=" + top + "/ostree/repo", "fsck", "-q")
             status = json.loads(self.run_tool(HOSTAPP, "--sysroot", native, "status", "--json"))
             self.assertEqual(status["default"], 1)
+        return here
 
     @unittest.skipUnless(ROOT, "mounts")
     def test_is_a_sysroot_for_the_device_and_has_its_hostname(self):

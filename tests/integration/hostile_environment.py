@@ -233,7 +233,7 @@ class OwnFiles(Device):
 
     def test_record_of_a_deployment(self):
         for _ in self.each("hostapp/deployments/1/deployment.json", [["status"], ["rollback"], ["mark-good"], ["gc"], ["fsck"]]):
-            self.assertTrue(os.path.isdir(self.root + "/hostapp/deployments/1/root/usr"), "a damaged record is no reason to collect it")
+            self.assertTrue(os.path.isfile(self.root + "/hostapp/deployments/1/root.cfs"), "a damaged record is no reason to collect it")
             fsck = self.run_with(self.argv("fsck"))
             self.assertEqual(fsck.returncode, CORRUPT, fsck.stdout)
             self.assertIn(b"deployment 1", fsck.stdout)
@@ -259,7 +259,7 @@ class OwnFiles(Device):
             # What the helper does at the next boot, on the device itself: the ledger is made again from what is proven.
             done = self.run_with(self.argv("reconcile"))
             self.assertIn(done.returncode, (0, NOT_FOUND, CORRUPT), done.stderr)
-            self.assertTrue(os.path.isdir(self.root + "/hostapp/deployments/1/root/usr"))
+            self.assertTrue(os.path.isfile(self.root + "/hostapp/deployments/1/root.cfs"))
 
 
 if __name__ == "__main__":

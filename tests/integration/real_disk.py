@@ -20,6 +20,7 @@ import time
 import unittest
 
 HOSTAPP, HOSTAPP_IMAGE = (os.path.abspath(path) for path in sys.argv[1:3])
+BUILT_IN = b"kernel/fs/erofs/erofs.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/block/loop.ko\n"
 INVALID, NOT_FOUND, NO_SPACE, BUSY, CANCELLED = 2, 3, 7, 8, 9
 MIB = 1 << 20
 FILE_SYSTEMS = ("ext4", "xfs", "btrfs")
@@ -62,6 +63,7 @@ def write_tar(path):
     kernel[0x202:0x206] = b"HdrS"
     modules = "usr/lib/modules/6.1.0-test/"
     files = {modules + "vmlinuz": (bytes(kernel), 0o644), modules + "initramfs.img": (b"initramfs", 0o644),
+             modules + "modules.builtin": (BUILT_IN, 0o644),
              "usr/sbin/init": (b"#!/bin/sh\n", 0o755), "usr/bin/su": (b"su", 0o4755), "etc/hostname": (b"image\n", 0o644),
              "etc/shadow": (b"root:*:19700:0:99999:7:::\n", 0o640), "usr/bin/systemd-tmpfiles": (b"program", 0o755),
              "usr/share/large": (os.urandom(MIB), 0o644)}
@@ -152,6 +154,7 @@ class Disks(unittest.TestCase):
                      "--karg", "console=ttyS0"], check=True, timeout=200, stdout=subprocess.PIPE).stdout)
                 self.show(device)
                 self.assertEqual((document["serial"], document["loader"], document["file_system"]), (1, "grub", file_system))
+                self.assertEqual((document["root"], document["root_reason"]), ("composefs", None))
                 self.assertEqual(self.parts(device), [])
                 verified = self.run_tool("sfdisk", "--verify", device)
                 self.assertIn("No errors detected", verified)
@@ -170,7 +173,9 @@ class Disks(unittest.TestCase):
                     self.assertEqual((status["default"], status["trial"]), (1, None))
                     self.assertTrue(json.loads(self.run_tool(HOSTAPP, "--sysroot", root, "--boot", boot, "fsck", "--json"))["ok"])
                     self.assertEqual(self.run_tool(HOSTAPP, "--sysroot", root, "--boot", boot, "etc", "diff").split(), ["M", "hostname"])
-                    self.assertEqual(oct(os.stat(root + "/hostapp/deployments/1/root/usr/bin/su").st_mode), "0o104755")
+                    self.assertTrue(os.path.isfile(root + "/hostapp/deployments/1/root.cfs"))
+                    su = self.run_tool("ostree", "--repo=" + root + "/ostree/repo", "ls", status["deployments"][0]["commit"], "/usr/bin/su")
+                    self.assertTrue(su.startswith("-04755 0 0 "), su)
                     with open(root + "/hostapp/deployments/1/deployment.json", encoding="utf-8") as file:
                         arguments = json.load(file)
                     self.assertIn("root=PARTUUID=" + document["partitions"][3]["partuuid"], json.dumps(arguments))

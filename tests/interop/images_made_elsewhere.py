@@ -106,23 +106,25 @@ class Elsewhere:
         run("umoci", "unpack", "--image", "%s:%s" % (layout, tag), bundle)
         return bundle + "/rootfs"
 
-    def compare(self, name, reference, others, must_have):
-        """Deploys `reference`, mounts it, and compares with each of `others`: {who made it: root of the tree}."""
+    def compare(self, name, reference, others, must_have, kinds=("composefs",)):
+        """Deploys `reference` with each kind of root, mounts it, and compares with each of `others`: {who made it: root of the tree}."""
         step(name)
-        pulled = self.device.json("pull", reference)
-        deployed = self.device.json("deploy", reference)
-        serial = str(deployed["serial"])
+        dropped = self.device.json("pull", reference)["dropped"]["paths"]
+        for kind in kinds:
+            mine = self.deployed_tree(reference, kind)
+            for who, root in others.items():
+                self.compare_one(name, kind, mine, who, support.tree(root), dropped, must_have)
+            print("    %d paths as %s have them, root is %s" % (len(mine[0]), " and ".join(others), kind))
+
+    def deployed_tree(self, reference, kind):
+        serial = str(self.device.json("deploy", reference, "--root", kind)["serial"])
         target = "%s/mnt-%s" % (self.work, serial)
         os.mkdir(target)
         self.device.json("mount", serial, target)
-        kind = next(d["root"] for d in self.device.json("status")["deployments"] if str(d["serial"]) == serial)
         try:
-            mine = support.tree(target)
-            for who, root in others.items():
-                self.compare_one(name, kind, mine, who, support.tree(root), pulled["dropped"]["paths"], must_have)
+            return support.tree(target)
         finally:
             self.device.json("unmount", target)
-        print("    %d paths as %s have them, root is %s" % (len(mine[0]), " and ".join(others), kind))
 
     @staticmethod
     def links(tree):
@@ -188,7 +190,7 @@ def main():
     check_the_case(mounted)
     unpacked = test.umoci(layout, "podman")
     test.compare("podman build with RUN rm, opaque folders, hard links, odd names, a capability", "oci:%s:podman" % layout,
-                 {"umoci": unpacked, "podman": mounted}, must)
+                 {"umoci": unpacked, "podman": mounted}, must, kinds=("composefs", "checkout"))
     shutil.rmtree(os.path.dirname(unpacked))
 
     test.podman("save", "--format", "docker-archive", "-o", work + "/made.tar", "made")

@@ -18,6 +18,8 @@ SKIP = 77
 TRANSIENT = ("dev", "proc", "run", "sys", "tmp")  # What is below them in an image is listed as dropped.
 MOUNT_POINTS = {name: "0o40755" for name in ("boot", "dev", "home", "media", "mnt", "opt", "proc", "run", "srv", "sys", "sysroot",
                                              "usr/local", "var")} | {"root": "0o40700", "tmp": "0o41777"}
+# modules.builtin of a kernel that can mount a composefs root.
+COMPOSEFS_MODULES = b"kernel/fs/erofs/erofs.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/block/loop.ko\n"
 CAP_NET_RAW = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
 
 
@@ -92,6 +94,7 @@ def make_base(root, shell=True):
     kernel[0x202:0x206] = b"HdrS"
     write(root + "/usr/lib/modules/1.0/vmlinuz", bytes(kernel))
     write(root + "/usr/lib/modules/1.0/initramfs.img", b"initramfs" * 100)
+    write(root + "/usr/lib/modules/1.0/modules.builtin", COMPOSEFS_MODULES)
     write(root + "/usr/sbin/init", b"#!/bin/sh\n", 0o755)
     write(root + "/etc/hostname", b"device\n")
     os.makedirs(root + "/usr/bin", exist_ok=True)

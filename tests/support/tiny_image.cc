@@ -85,6 +85,7 @@ std::string TinyBaseLayer(const TinyImage& image) {
   if (!image.kernel_version.empty()) {
     const std::string modules = "usr/lib/modules/" + image.kernel_version;
     tar.Dir(modules + "/").File(modules + "/vmlinuz", image.kernel.empty() ? TinyKernel() : image.kernel);
+    if (!image.built_in.empty()) tar.File(modules + "/modules.builtin", image.built_in);
   }
   if (image.has_init) tar.File("usr/sbin/init", "#!/bin/sh\n", {.mode = "0000755"});
   tar.File("usr/bin/tool", "#!/bin/sh\nexit 0\n", {.mode = "0000755"}).Hardlink("usr/bin/same-tool", "usr/bin/tool");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bootable image of a few kilobytes, in a layout directory, made without any other tool: two layers (one that stays
 // between releases, one that changes), a kernel that has nothing but its header, an initramfs, an init, /etc and kernel
-// arguments.
+// arguments. By default it can have a composefs root.
 //
 //   WriteTinyImage(dir / "images", "stable", {.release = "1"});
 //   hostapp deploy oci:<dir>/images:stable
@@ -18,6 +18,8 @@ struct TinyImage {
   std::string initramfs = "an initramfs";     // another one makes another boot set
   std::string kernel_version = "6.1.0-tiny";  // empty: no kernel and no initramfs
   std::string kernel;                         // empty: TinyKernel()
+  // The kernel's modules.builtin; empty: there is none, and nobody knows what the kernel can do.
+  std::string built_in = "kernel/fs/erofs/erofs.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/block/loop.ko\n";
   bool has_init = true;
   std::vector<std::pair<std::string, std::string>> more_files = {};  // path and content, into the upper layer
 };

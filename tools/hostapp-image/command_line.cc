@@ -6,6 +6,7 @@
 
 #include "hostapp/base/strings.h"
 #include "hostapp/oci/image_config.h"
+#include "ostree-integration/deploy/deployment.h"
 #include "tools/cli/grammar.h"
 
 namespace hostapp::cli {
@@ -19,6 +20,7 @@ struct Words {
   std::string rootfs, source, destination, reference, version, base,
       layers = "1", compression = "zstd", level = "0", file, size, loader = "none", file_system = "ext4", hostname,
       password_hash;
+  std::optional<std::string> root;
   std::vector<std::string> labels, kernel_arguments, ssh_keys;
 };
 
@@ -109,6 +111,9 @@ Result<ImageVerb> MakeDisk(const Words& words) {
     ASSIGN_OR_RETURN(verb.options.bytes, SizeArgument("--size", words.size));
   }
   verb.options.kernel_arguments = words.kernel_arguments;
+  if (words.root) {
+    ASSIGN_OR_RETURN(verb.options.root, ParseRootName(*words.root).While("--root"));
+  }
   if (!words.hostname.empty()) {
     TRY(CheckHostname(words.hostname).While("--hostname"));
     verb.settings.hostname = words.hostname;
@@ -188,6 +193,9 @@ void Grammar::AddDisk() {
               "NAME")
       .Option("--fs", words_.file_system, "The root file system (ext4)", "KIND")
       .Repeated("--karg", words_.kernel_arguments, "A kernel argument; may be repeated", "K")
+      .Option("--root", words_.root,
+              "How trees are kept on the device: composefs or checkout (composefs, where the image can have it)",
+              "KIND")
       .Option("--hostname", words_.hostname, "The device's name", "NAME")
       .Repeated("--ssh-key", words_.ssh_keys, "Public keys that may log in as root; may be repeated", "FILE")
       .Option("--password-hash", words_.password_hash,

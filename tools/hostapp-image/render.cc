@@ -4,6 +4,7 @@
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/disk/fat_writer.h"
+#include "ostree-integration/deploy/deployment.h"
 #include "tools/cli/table.h"
 
 namespace hostapp::cli {
@@ -140,6 +141,7 @@ Outcome RenderDisk(const DiskReport& report, const std::string& file) {
   Json::Array partitions;
   std::string text = StrCat("made ", Escape(file), ", a disk of ", HumanBytes(report.plan.bytes), " (",
                             HumanBytes(report.allocated_bytes), " on this one)\n", digest, "\n");
+  if (!report.root.reason.empty()) text += StrCat(report.root.reason, "\n");
   for (size_t i = 0; i < report.plan.partitions.size(); ++i) {
     const GptPartition& partition = report.plan.partitions[i].partition;
     partitions.push_back(Json::Object{{"name", partition.name},
@@ -155,6 +157,8 @@ Outcome RenderDisk(const DiskReport& report, const std::string& file) {
               Json::Object{{"file", file},
                            {"manifest_digest", digest},
                            {"serial", report.serial},
+                           {"root", RootName(report.root.kind)},
+                           {"root_reason", report.root.reason.empty() ? Json() : Json(report.root.reason)},
                            {"loader", LoaderName(report.loader)},
                            {"bytes", Json::Object{{"disk", report.plan.bytes}, {"allocated", report.allocated_bytes}}},
                            {"partitions", std::move(partitions)}},

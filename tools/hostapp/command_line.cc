@@ -12,6 +12,9 @@ namespace {
 
 const std::vector<std::string> kLaterVerbs = {"export"};
 
+constexpr const char* kRootHelp =
+    "How trees are kept from now on: composefs or checkout (composefs, where the image can have it)";
+
 // The words as they stood; MakeVerb() gives them meaning.
 struct Words {
   std::optional<std::string> sysroot, boot;
@@ -21,7 +24,7 @@ struct Words {
   std::optional<std::string> root, to, etc_serial, trust_key, policy;
   std::vector<std::string> kernel_arguments, removed_arguments, keep;
   bool dry_run = false, reboot = false, check = false, retry = false, shutdown = false, repair = false, yes = false,
-       give_up_previous = false, cancel = false, erase = false;
+       give_up_previous = false, cancel = false, erase = false, features = false;
 };
 
 Result<DeploymentSerial> SerialFrom(const std::string& text) {
@@ -49,6 +52,12 @@ Result<DiskFileSystem> FileSystemFrom(const std::string& name) {
   return Error(Errc::kInvalid, StrCat("--fs ", Escape(name), ": it is ext4, xfs or btrfs"));
 }
 
+Result<std::optional<RootKind>> RootFrom(const std::optional<std::string>& name) {
+  if (!name) return std::optional<RootKind>();
+  ASSIGN_OR_RETURN(const RootKind kind, ParseRootName(*name).While("--root"));
+  return std::optional(kind);
+}
+
 Result<Verb> MakeInstall(const Words& words) {
   InstallVerb verb;
   if (words.sysroot || words.boot) {
@@ -60,6 +69,7 @@ Result<Verb> MakeInstall(const Words& words) {
   ASSIGN_OR_RETURN(verb.options.file_system, FileSystemFrom(words.file_system));
   if (words.erase) verb.options.erase = InstallOptions::Erase::kWhatIsThere;
   verb.options.kernel_arguments = words.kernel_arguments;
+  ASSIGN_OR_RETURN(verb.options.root, RootFrom(words.root));
   if (!words.hostname.empty()) {
     TRY(CheckHostname(words.hostname).While("--hostname"));
     verb.settings.hostname = words.hostname;
@@ -161,6 +171,7 @@ void Grammar::AddInstallVerb() {
       .Option("--loader", words_.loader, "grub, for BIOS and UEFI, systemd-boot, uboot or none (grub)", "NAME")
       .Option("--fs", words_.file_system, "The root file system: ext4, xfs or btrfs (ext4)", "KIND")
       .Repeated("--karg", words_.kernel_arguments, "A kernel argument; may be repeated", "K")
+      .Option("--root", words_.root, kRootHelp, "KIND")
       .Option("--hostname", words_.hostname, "The device's name", "NAME")
       .Repeated("--ssh-key", words_.ssh_keys, "Public keys that may log in as root; may be repeated", "FILE")
       .Option("--password-hash", words_.password_hash,
@@ -173,13 +184,6 @@ Result<Verb> MakeInit(const Words& words) {
                                         HOSTAPP_VERSION, "): images are not verified against keys yet"));
   }
   return Verb(InitVerb{});
-}
-
-Result<std::optional<RootKind>> RootFrom(const std::optional<std::string>& name) {
-  if (!name) return std::optional<RootKind>();
-  if (*name == "composefs") return std::optional(RootKind::kComposefs);
-  if (*name == "checkout") return std::optional(RootKind::kCheckout);
-  return Error(Errc::kInvalid, StrCat("--root ", Escape(*name), ": it is composefs or checkout"));
 }
 
 Result<Verb> MakeDeploy(const Words& words) {
@@ -221,7 +225,7 @@ void Grammar::AddImageVerbs() {
       .Repeated("--karg", words_.kernel_arguments,
                 "A kernel argument of the device, after the image's own; may be repeated; later releases get it too",
                 "K")
-      .Option("--root", words_.root, "How the tree is kept: composefs or checkout (as the running one's)", "KIND")
+      .Option("--root", words_.root, kRootHelp, "KIND")
       .Flag("--dry-run", words_.dry_run, "Only say what would be fetched and written")
       .Flag("--reboot", words_.reboot, "Restart into it");
   Add("upgrade", "Deploy what the default deployment's reference names now", MakeUpgrade)
@@ -273,9 +277,16 @@ void Grammar::AddKeepVerbs() {
       })
       .Flag("--dry-run", words_.dry_run, "Only count")
       .Flag("--give-up-previous", words_.give_up_previous, "The previous deployment too, where the default is proven");
-  Add("fsck", "Verify store, deployments, boot sets and ledger", [](const Words& words) -> Result<Verb> {
-    return Verb(FsckVerb{words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});
-  }).Flag("--repair", words_.repair, "Mend it, fetching what is damaged from the image's source");
+  Add("fsck", "Verify store, deployments, boot sets and ledger",
+      [](const Words& words) -> Result<Verb> {
+        if (words.repair && words.features) {
+          return Error(Errc::kInvalid, "--repair and --features exclude each other");
+        }
+        return Verb(FsckVerb{.what = words.features ? FsckVerb::What::kFeatures : FsckVerb::What::kDevice,
+                             .mode = words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});
+      })
+      .Flag("--repair", words_.repair, "Mend it, fetching what is damaged from the image's source")
+      .Flag("--features", words_.features, "Only try what this kernel and the store's file system can do");
 }
 
 void Grammar::AddLookVerbs() {

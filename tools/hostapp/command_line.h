@@ -70,7 +70,8 @@ struct GcVerb {
   bool give_up_previous = false;
 };
 struct FsckVerb {
-  RepairMode mode = RepairMode::kReportOnly;
+  enum class What { kDevice, kFeatures } what = What::kDevice;
+  RepairMode mode = RepairMode::kReportOnly;  // kDevice
 };
 struct EtcDiffVerb {
   std::optional<DeploymentSerial> serial;

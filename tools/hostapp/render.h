@@ -10,6 +10,7 @@
 #include "hostapp/lifecycle/install_disk.h"
 #include "hostapp/lifecycle/keep.h"
 #include "hostapp/lifecycle/kernel_arguments.h"
+#include "hostapp/lifecycle/probe_features.h"
 #include "hostapp/lifecycle/reconcile.h"
 #include "hostapp/lifecycle/rollback.h"
 #include "hostapp/lifecycle/status.h"
@@ -42,6 +43,7 @@ Outcome RenderLog(const History& history);
 Outcome RenderGarbage(const GarbageReport& report, PruneMode mode);
 // Exit status 4 with problems that stay.
 Outcome RenderCheck(const DeviceReport& report);
+Outcome RenderFeatures(const std::vector<Feature>& features);
 Outcome RenderEtcDiff(DeploymentSerial serial, const std::vector<EtcChange>& changes);
 // Exit status 1 with a failed required check.
 Outcome RenderLoaderUpdate(const LoaderUpdate& update);

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "hostapp/base/strings.h"
+#include "tools/cli/table.h"
 #include "tools/hostapp/render.h"
 
 namespace hostapp::cli {
@@ -40,6 +41,18 @@ std::string CheckText(const CheckResult& check) {
 
 std::string Count(uint64_t count, std::string_view one, std::string_view many) {
   return StrCat(count, " ", count == 1 ? one : many);
+}
+
+std::string_view AnswerName(Feature::Answer answer) {
+  switch (answer) {
+    case Feature::Answer::kYes:
+      return "yes";
+    case Feature::Answer::kNo:
+      return "no";
+    case Feature::Answer::kNeedsRoot:
+      return "needs-root";
+  }
+  return "no";
 }
 
 }  // namespace
@@ -109,6 +122,20 @@ Outcome RenderCheck(const DeviceReport& report) {
           .text = std::move(text),
           .kind = Outcome::Kind::kAnswer,
           .exit_status = report.ok() ? 0 : ExitCode(Errc::kCorrupt)};
+}
+
+Outcome RenderFeatures(const std::vector<Feature>& features) {
+  Json::Array documents;
+  std::vector<std::vector<std::string>> rows;
+  for (const Feature& feature : features) {
+    const std::string answer(AnswerName(feature.answer));
+    documents.push_back(
+        Json::Object{{"name", feature.name}, {"answer", answer}, {"detail", TextOrNull(feature.detail)}});
+    rows.push_back({feature.name, answer, feature.meaning, feature.detail});
+  }
+  return {.document = Json::Object{{"features", std::move(documents)}},
+          .text = Table(rows),
+          .kind = Outcome::Kind::kAnswer};
 }
 
 }  // namespace hostapp::cli

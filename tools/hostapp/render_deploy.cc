@@ -35,6 +35,8 @@ Json::Object DeployDocument(const DeployReport& report) {
   return {{"changed", true},
           {"serial", report.serial},
           {"manifest_digest", report.manifest_digest.ToString()},
+          {"root", RootName(report.root.kind)},
+          {"root_reason", TextOrNull(report.root.reason)},
           {"bytes", BytesDocument(report.import)},
           {"seconds", SecondsDocument(report.fetch_seconds, report.deploy_seconds)}};
 }
@@ -78,6 +80,7 @@ Outcome RenderDeploy(const DeployReport& report, int tries) {
                           : std::string("is the default\n");
   text += StrCat(BytesText(report.import), "; fetched in ", Seconds(report.fetch_seconds), ", deployed in ",
                  Seconds(report.deploy_seconds), "\n");
+  if (!report.root.reason.empty()) text += StrCat(report.root.reason, "\n");
   return {.document = DeployDocument(report), .text = std::move(text)};
 }
 
@@ -112,6 +115,8 @@ Outcome RenderUpgrade(const UpgradeReport& report, UpgradeOptions::Mode mode, do
   outcome.document = Json::Object{{"changed", report.changed},
                                   {"serial", Json()},
                                   {"manifest_digest", report.manifest_digest.ToString()},
+                                  {"root", Json()},
+                                  {"root_reason", Json()},
                                   {"bytes", BytesDocument({})},
                                   {"seconds", SecondsDocument(seconds, 0)},
                                   {"skipped", report.skipped_failed_before ? Json("failed-before") : Json()}};

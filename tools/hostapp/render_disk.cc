@@ -9,6 +9,7 @@ Outcome RenderInstall(const InstallReport& report, const std::string& disk) {
   Json::Array partitions;
   std::string text =
       StrCat("installed on ", Escape(disk), ", a disk of ", HumanBytes(report.plan.bytes), "\n", digest, "\n");
+  if (!report.root.reason.empty()) text += StrCat(report.root.reason, "\n");
   for (const PlannedPartition& planned : report.plan.partitions) {
     const GptPartition& partition = planned.partition;
     partitions.push_back(Json::Object{{"name", partition.name},
@@ -23,6 +24,8 @@ Outcome RenderInstall(const InstallReport& report, const std::string& disk) {
   return {.document = Json::Object{{"disk", disk},
                                    {"manifest_digest", digest},
                                    {"serial", report.serial},
+                                   {"root", RootName(report.root.kind)},
+                                   {"root_reason", TextOrNull(report.root.reason)},
                                    {"loader", LoaderName(report.loader)},
                                    {"file_system", FileSystemName(report.file_system)},
                                    {"bytes", report.plan.bytes},

@@ -20,7 +20,7 @@ Json DeploymentDocument(const DeploymentStatus& status) {
       {"manifest_digest", deployment.manifest_digest.ToString()},
       {"commit", deployment.commit},
       {"version", deployment.version},
-      {"root", RootName(deployment)},
+      {"root", RootName(RootOf(deployment))},
       {"boot_set", deployment.boot_set.Hex()},
       {"created", FormatTime(deployment.created)},
       {"pinned", deployment.pinned},

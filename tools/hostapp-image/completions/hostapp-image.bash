@@ -16,6 +16,7 @@ _hostapp_image() {
     --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar plain json none' -- "$current"); return ;;
     --compression) mapfile -t COMPREPLY < <(compgen -W 'zstd gzip' -- "$current"); return ;;
     --loader) mapfile -t COMPREPLY < <(compgen -W 'grub systemd-boot uboot none' -- "$current"); return ;;
+    --root) mapfile -t COMPREPLY < <(compgen -W 'composefs checkout' -- "$current"); return ;;
     --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4' -- "$current"); return ;;
     --from-image | --layers | --level | --label | --size | --karg | --hostname) return ;;
     --ssh-key | --password-hash) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -24,7 +25,7 @@ _hostapp_image() {
   case $verb in
     '') words="pack copy push inspect disk $global" ;;
     pack) words="--version --from-image --layers --compression --level --label $global" ;;
-    disk) words="--size --loader --fs --karg --hostname --ssh-key --password-hash $global" ;;
+    disk) words="--size --loader --fs --karg --root --hostname --ssh-key --password-hash $global" ;;
     *) words=$global ;;
   esac
   if [[ $verb = pack || $verb = disk ]] && [[ $current != -* ]]; then

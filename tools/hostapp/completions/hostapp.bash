@@ -34,7 +34,7 @@ _hostapp() {
     '') words="init install pull deploy upgrade status rollback mark-good mark-failed reconcile factory-reset pin unpin remove gc fsck grow etc mount unmount log kargs loader health $global" ;;
     install)
       if [[ $current != -* ]]; then mapfile -t COMPREPLY < <(compgen -f -- "${current:-/dev/}"); return; fi
-      words='--erase --loader --fs --karg --hostname --ssh-key --password-hash'
+      words='--erase --loader --fs --karg --root --hostname --ssh-key --password-hash'
       ;;
     deploy) words='--tries --karg --root --dry-run --reboot' ;;
     upgrade) words='--check --reboot --retry' ;;
@@ -44,7 +44,7 @@ _hostapp() {
     kargs) words='--append --delete --tries --reboot' ;;
     factory-reset) words='--keep --reboot --yes --cancel' ;;
     gc) words='--dry-run --give-up-previous' ;;
-    fsck) words='--repair' ;;
+    fsck) words='--repair --features' ;;
     health) [ -n "$second" ] || words='run prove' ;;
     loader) [ -n "$second" ] || words='update' ;;
     etc) if [ -z "$second" ]; then words='diff'; else words=$(_hostapp_serials "${where[@]}"); fi ;;

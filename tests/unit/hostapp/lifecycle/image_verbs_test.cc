@@ -105,7 +105,7 @@ TEST_F(VerbsTest, TheFirstDeploymentIsTheDefaultAtOnceAndTheNextIsOnTrial) {
   EXPECT_EQ(deployment.reference, sysroot.ReferenceText("two"));
   EXPECT_EQ(deployment.version, "2");
   EXPECT_THAT(deployment.kernel_arguments, ElementsAre("quiet", "debug"));
-  EXPECT_EQ(testing::ReadText(sysroot.DeploymentPath(2) + "/root/usr/share/release"), "2");
+  EXPECT_TRUE(std::filesystem::exists(sysroot.DeploymentPath(2) + "/root.cfs"));
   EXPECT_THAT(BootSets(), SizeIs(2));
 }
 
@@ -334,7 +334,7 @@ TEST_F(VerbsTest, RemoveTakesOnlyWhatNothingNeedsPinnedOrNot) {
 
 TEST_F(VerbsTest, FsckFindsAndMendsWhatIsDamaged) {
   Publish("1", Release("1"));
-  ASSERT_TRUE(Deploy("1").ok());
+  ASSERT_TRUE(Deploy("1", {.root = RootKind::kCheckout}).ok());
   const HashValue boot_set = LoadDeployment(sysroot.Open(), 1)->boot_set;
   EXPECT_TRUE(CheckDevice(device(), RepairMode::kReportOnly, {}, ctx())->ok());
   std::filesystem::remove(StrCat(sysroot.boot(), "/hostapp/", boot_set.Hex(), "/linux"));
@@ -399,7 +399,39 @@ INSTANTIATE_TEST_SUITE_P(Roots, VerbsByRootTest, ::testing::Values(RootKind::kCo
                            return kind.param == RootKind::kComposefs ? "Composefs" : "Checkout";
                          });
 
-TEST_P(VerbsByRootTest, EveryLaterDeploymentHasTheKindOfTheFirstUnlessItIsTold) {
+// What `release` brings, with a kernel of which nobody knows whether it has EROFS.
+TinyImage ReleaseWithoutErofs(const std::string& release) {
+  TinyImage image = Release(release);
+  image.built_in.clear();
+  return image;
+}
+
+TEST_F(VerbsTest, TheRootIsWhatTheImageCanHaveWhereNobodyChose) {
+  Publish("stable", ReleaseWithoutErofs("1"));
+  const DeployReport first = Deploy("stable").value();
+  EXPECT_EQ(first.root.kind, RootKind::kCheckout);
+  EXPECT_THAT(first.root.reason, HasSubstr("does not say what its kernel"));
+  EXPECT_THAT(sysroot.context().log.lines(), Contains(HasSubstr(first.root.reason)));
+  Publish("stable", Release("2"));
+  const UpgradeReport upgraded = RunUpgrade().value();
+  EXPECT_EQ(upgraded.deploy->root.kind, RootKind::kComposefs);
+  EXPECT_THAT(upgraded.deploy->root.reason, IsEmpty());
+  EXPECT_FALSE(LoadDeployment(sysroot.Open(), 2)->root_chosen);
+}
+
+TEST_F(VerbsTest, AnUpgradeRefusesWhatCannotHaveTheComposefsRootThatWasChosen) {
+  Publish("stable", Release("1"));
+  ASSERT_TRUE(Deploy("stable", {.root = RootKind::kComposefs}).ok());
+  Publish("stable", ReleaseWithoutErofs("2"));
+  const auto upgraded = RunUpgrade();
+  ASSERT_FALSE(upgraded.ok());
+  EXPECT_EQ(upgraded.error().code(), Errc::kCorrupt);
+  EXPECT_THAT(upgraded.error().message(), HasSubstr("a composefs root was chosen"));
+  EXPECT_THAT(Serials(), ElementsAre("1"));
+  EXPECT_TRUE(Deploy("stable", {.root = RootKind::kCheckout}).ok());
+}
+
+TEST_P(VerbsByRootTest, EveryLaterDeploymentHasTheKindThatWasChosenLast) {
   Publish("stable", Release("1"));
   ASSERT_TRUE(Deploy("stable", {.root = GetParam()}).ok());
   Publish("stable", Release("2"));
@@ -412,6 +444,8 @@ TEST_P(VerbsByRootTest, EveryLaterDeploymentHasTheKindOfTheFirstUnlessItIsTold) 
   for (const Deployment& deployment : LoadDeployments(sysroot.Open(), ctx()).value())
     kinds.push_back(RootOf(deployment));
   EXPECT_THAT(kinds, ElementsAre(GetParam(), GetParam(), GetParam(), other));
+  for (const Deployment& deployment : LoadDeployments(sysroot.Open(), ctx()).value())
+    EXPECT_TRUE(deployment.root_chosen) << deployment.serial;
   const auto report = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx());
   ASSERT_TRUE(report.ok()) << report.error().message();
   EXPECT_THAT(report->problems, IsEmpty());

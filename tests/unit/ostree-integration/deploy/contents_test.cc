@@ -48,6 +48,22 @@ TEST_F(ContentsTest, CountsWhatOnlyOneDeploymentHas) {
   expect(2, 1007 + (uint64_t{1} << 40), 7 + (uint64_t{1} << 40));
 }
 
+TEST_F(ContentsTest, CountTheRootFileAsItsDeploymentsOwn) {
+  Add(1, {Object(0, 1, 1000)});
+  Deployment composefs = testing::SampleDeployment(2);
+  composefs.composefs = HashOf(AsBytes("root.cfs"));
+  sysroot.Add(composefs);
+  sysroot.SetContents(2, {Object(0, 1, 1000)});
+  testing::WriteText(sysroot.DeploymentPath(2) + "/root.cfs", std::string(300, 'x'));
+  const auto sizes = Measure();
+  EXPECT_EQ(sizes.at(0)->total, 1000U);
+  EXPECT_EQ(sizes.at(0)->unique, 0U);
+  EXPECT_EQ(sizes.at(1)->total, 1300U);
+  EXPECT_EQ(sizes.at(1)->unique, 300U);
+  std::filesystem::remove(sysroot.DeploymentPath(2) + "/root.cfs");
+  EXPECT_EQ(Measure().at(1)->total, 1000U);
+}
+
 // More than one buffer holds, so that records stand across its ends.
 TEST_F(ContentsTest, OfManyObjectsAreReadPieceByPiece) {
   std::vector<ObjectSize> all, odd;

@@ -31,6 +31,7 @@ void ExpectEqual(const Deployment& a, const Deployment& b) {
   EXPECT_EQ(a.kernel_version, b.kernel_version);
   EXPECT_EQ(a.created, b.created);
   EXPECT_EQ(a.composefs, b.composefs);
+  EXPECT_EQ(a.root_chosen, b.root_chosen);
 }
 
 TEST(DeploymentJson, ComesBackAsItWas) {
@@ -48,6 +49,19 @@ TEST(DeploymentJson, HasTheDigestOfAComposefsRoot) {
   const Result<Deployment> read = ParseDeployment(DeploymentJson(deployment));
   ASSERT_TRUE(read.ok()) << read.error().message();
   ExpectEqual(*read, deployment);
+}
+
+TEST(DeploymentJson, SaysWhetherTheKindOfRootWasChosenAndWithoutAWordItWasNot) {
+  Deployment deployment = SampleDeployment(7);
+  deployment.root_chosen = true;
+  const Result<Deployment> read = ParseDeployment(DeploymentJson(deployment));
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  ExpectEqual(*read, deployment);
+  Json older = ParseJson(DeploymentJson(deployment), "").value();
+  older.AsObject()->erase("root_chosen");
+  const Result<Deployment> read_older = ParseDeployment(older.Dump());
+  ASSERT_TRUE(read_older.ok()) << read_older.error().message();
+  EXPECT_FALSE(read_older->root_chosen);
 }
 
 TEST(DeploymentJson, HasNullForAVersionThatIsNotThere) {
@@ -87,6 +101,7 @@ TEST(DeploymentJson, RefusesEachMemberThatIsMissingOrWrongAndNamesIt) {
       {"kernel_arguments", Json::Array{1}},
       {"kernel_version", 6},
       {"reference", 1},
+      {"root_chosen", "yes"},
       {"version", 1},
   };
   for (const auto& [key, value] : kWrong) {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/deploy/choose_root.h"
+
+#include <algorithm>
+
+#include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/read_file.h"
+#include "ostree-integration/store/object_id.h"
+
+namespace hostapp {
+namespace {
+
+constexpr uint64_t kMaxListBytes = 16 << 20;  // Debian's longest is a hundredth of it
+
+// What depmod and the kernel's build left about the modules of one kernel; both empty: nothing.
+struct ModuleLists {
+  std::string folder;
+  std::string built_in;  // modules.builtin: "kernel/fs/erofs/erofs.ko" a line
+  std::string loadable;  // modules.dep: "kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.xz" a line
+};
+
+struct Need {
+  std::string_view module;
+  std::string_view feature;
+};
+constexpr Need kErofs{"erofs", "EROFS"}, kOverlay{"overlay", "overlayfs"}, kLoop{"loop", "loop devices"};
+
+Result<std::string> ReadIfThere(const ImageStore& store, const std::string& commit, const std::string& path) {
+  Result<std::string> text = ReadImageFile(store, commit, path, kMaxListBytes);
+  if (!text.ok() && text.error().code() == Errc::kNotFound) return std::string();
+  return text;
+}
+
+Result<ModuleLists> ReadModuleLists(const ImageStore& store, const std::string& commit, const std::string& version) {
+  ModuleLists lists;
+  for (const char* modules : {"lib/modules", "usr/lib/modules"}) {  // the first: an image whose /lib is a folder
+    lists.folder = StrCat(modules, "/", version);
+    ASSIGN_OR_RETURN(lists.built_in, ReadIfThere(store, commit, lists.folder + "/modules.builtin"));
+    ASSIGN_OR_RETURN(lists.loadable, ReadIfThere(store, commit, lists.folder + "/modules.dep"));
+    if (!lists.built_in.empty() || !lists.loadable.empty()) break;
+  }
+  return lists;
+}
+
+// The path of the module in a list, whatever it is compressed with; empty: it is not there.
+std::string_view PathIn(std::string_view list, std::string_view module) {
+  const std::string file = StrCat("/", module, ".ko");
+  for (const std::string_view line : Split(list, '\n')) {
+    const std::string_view path = line.substr(0, line.find(':'));
+    const size_t at = path.rfind('/');
+    if (at == path.npos || !path.substr(at).starts_with(file)) continue;
+    const std::string_view suffix = path.substr(at + file.size());
+    if (suffix.empty() || suffix.starts_with('.')) return path;
+  }
+  return {};
+}
+
+// A module that is listed and was taken out of the image is none.
+Result<bool> Has(const ImageStore& store, const std::string& commit, const ModuleLists& lists,
+                 std::string_view module) {
+  if (!PathIn(lists.built_in, module).empty()) return true;
+  const std::string_view path = PathIn(lists.loadable, module);
+  if (path.empty()) return false;
+  const Result<UniqueFd> file = OpenFile(store, commit, StrCat(lists.folder, "/", path));
+  if (!file.ok() && file.error().code() != Errc::kNotFound) return file.error();
+  return file.ok();
+}
+
+Result<std::string> WhatKernelLacks(const ImageStore& store, const std::string& commit, const std::string& version,
+                                    const std::vector<Need>& needs) {
+  ASSIGN_OR_RETURN(const ModuleLists lists, ReadModuleLists(store, commit, version));
+  if (lists.built_in.empty() && lists.loadable.empty()) {
+    return StrCat("the image does not say what its kernel ", Escape(version), " can do (no modules.builtin or ",
+                  "modules.dep in ", Escape(lists.folder), ")");
+  }
+  std::vector<std::string> missing;
+  for (const Need& need : needs) {
+    ASSIGN_OR_RETURN(const bool has, Has(store, commit, lists, need.module));
+    if (!has) missing.emplace_back(need.feature);
+  }
+  if (missing.empty()) return std::string();
+  return StrCat("the kernel ", Escape(version), " of the image has no ", Join(missing, " and no "),
+                " (neither built in nor as a module in ", Escape(lists.folder), ")");
+}
+
+Result<std::string> WhatNamesHinder(const ImageStore& store, const std::string& commit) {
+  ASSIGN_OR_RETURN(const std::vector<TreeEntry> top, ListTree(store, commit, ""));
+  const auto found = std::ranges::find_if(top, IsObjectFolder, &TreeEntry::name);
+  if (found == top.end()) return std::string();
+  return StrCat("the image has /", found->name, ", a name that a composefs root needs itself");
+}
+
+// Why the image cannot have a composefs root; empty: it can.
+Result<std::string> Obstacle(const ImageStore& store, const std::string& commit, const std::string& version,
+                             const std::vector<Need>& needs) {
+  ASSIGN_OR_RETURN(std::string names, WhatNamesHinder(store, commit));
+  if (!names.empty()) return names;
+  return WhatKernelLacks(store, commit, version, needs);
+}
+
+}  // namespace
+
+Result<RootChoice> ChooseRoot(const ImageStore& store, const std::string& commit, const std::string& kernel_version,
+                              std::optional<RootKind> chosen) {
+  if (chosen == RootKind::kCheckout) return RootChoice{.kind = RootKind::kCheckout, .reason = {}};
+  std::vector<Need> needs = {kErofs, kOverlay};
+  if (!chosen) needs.push_back(kLoop);
+  ASSIGN_OR_RETURN(const std::string obstacle, Obstacle(store, commit, kernel_version, needs));
+  if (obstacle.empty()) return RootChoice{};
+  if (!chosen) return RootChoice{.kind = RootKind::kCheckout, .reason = obstacle + ": a checkout root"};
+  return Error(Errc::kCorrupt, StrCat("a composefs root was chosen, but ", obstacle, "; choose with: hostapp deploy ",
+                                      "--root checkout"));
+}
+
+}  // namespace hostapp
