@@ -14,9 +14,9 @@
 namespace hostapp {
 namespace {
 
-constexpr std::string_view kPartUuid = "PARTUUID=";
+constexpr std::string_view kByPartUuid = "PARTUUID=";
 constexpr const char* kEspFolder = "/run/hostapp/esp";
-constexpr const char* kDescription = "hostapp";
+constexpr const char* kOptionName = "hostapp";
 
 Result<UniqueFd> OpenVariables(const std::string& path, OpContext& ctx) {
   const auto names =
@@ -32,7 +32,7 @@ Status TellFirmware(int efivars, const std::string& guid, OpContext& ctx) {
   std::replace(path.begin(), path.end(), '/', '\\');
   ASSIGN_OR_RETURN(EfiPartition partition, FindEfiPartition(guid));
   const EfiBootOption option{
-      .active = true, .description = kDescription, .partition = std::move(partition), .path = path};
+      .active = true, .description = kOptionName, .partition = std::move(partition), .path = path};
   return EnsureEfiBootOptions(efivars, option, 1, ctx);
 }
 
@@ -49,7 +49,7 @@ Result<LoaderUpdate> ReplaceGrub(int esp, const GrubPlace& place, OpContext& ctx
 Result<LoaderUpdate> UpdateGrub(const Device& device, const LoaderConfig& config, const std::string& modules,
                                 OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd efivars, OpenVariables(device.sysroot.paths().efivars, ctx));
-  if (!config.boot || !config.esp || !config.esp->starts_with(kPartUuid)) {
+  if (!config.boot || !config.esp || !config.esp->starts_with(kByPartUuid)) {
     return Error(Errc::kInvalid, StrCat(kLoaderConfigName,
                                         " does not name the boot partition and, by its PARTUUID, the "
                                         "EFI system partition"));
@@ -61,7 +61,7 @@ Result<LoaderUpdate> UpdateGrub(const Device& device, const LoaderConfig& config
   // Nobody else writes there meanwhile.
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   ASSIGN_OR_RETURN(LoaderUpdate update, ReplaceGrub(esp.get(), place, ctx));
-  TRY(TellFirmware(efivars.get(), config.esp->substr(kPartUuid.size()), ctx).While("telling the firmware of it"));
+  TRY(TellFirmware(efivars.get(), config.esp->substr(kByPartUuid.size()), ctx).While("telling the firmware of it"));
   return update;
 }
 
