@@ -99,8 +99,9 @@ TEST(RenderUpgrade, SaysThatAFailedReleaseIsLeftAlone) {
                                         UpgradeOptions::Mode::kDeploy, 0.25);
   EXPECT_EQ(
       outcome.document.Dump(),
-      StrCat(R"({"bytes":{"downloaded":0,"reused":0,"written":0},"changed":false,"manifest_digest":")",
-             digest.ToString(), R"(","seconds":{"deploy":0.0,"fetch":0.25},"serial":null,"skipped":"failed-before"})"));
+      StrCat(
+          R"({"bytes":{"downloaded":0,"reused":0,"written":0},"changed":false,"manifest_digest":")", digest.ToString(),
+          R"(","root":null,"root_reason":null,"seconds":{"deploy":0.0,"fetch":0.25},"serial":null,"skipped":"failed-before"})"));
 }
 
 TEST(RenderHealth, FailsOnlyForRequiredChecks) {
