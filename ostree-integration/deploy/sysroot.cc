@@ -37,7 +37,8 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need) {
   }
   SysrootPaths paths{
       .root = "/sysroot", .boot = {}, .boot_mount = {}, .boot_record = kBootRecordPath, .efivars = kEfivarsPath};
-  const bool own_boot = IsOtherFilesystem("/boot", "/sysroot");
+  // A composefs root is a file system itself: its own folder /boot is none.
+  const bool own_boot = IsOtherFilesystem("/boot", "/") && IsOtherFilesystem("/boot", "/sysroot");
   paths.boot = own_boot ? "/boot" : "/sysroot/boot";
   const UniqueFd hostapp(::open("/sysroot/hostapp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Result<LoaderConfig> configured = ReadLoaderConfig(hostapp.get());

@@ -3,10 +3,11 @@
 // crash-point test must find every one of them: a harness that never fails proves nothing.
 //
 //   careless SYSROOT ledger    empties the boot ledger before writing it again
-//   careless SYSROOT object    rewrites an object of the store in place: the deployments' files are links of it
+//   careless SYSROOT object    rewrites an object of the store in place: a checkout's files are links of it
 //   careless SYSROOT good      replaces a file of the known good deployment by removing it first
 //   careless SYSROOT leftover  makes a file that nobody collects, and removes it
 //   careless SYSROOT boot-set  rewrites the kernel of a boot set in place
+//   careless SYSROOT root-image  rewrites the composefs image of the known good deployment in place
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <glob.h>
@@ -66,6 +67,8 @@ int main(int argc, char** argv) {
     RewriteInPlace(First(root, "hostapp/deployments/1/root/usr/share/large"));
   } else if (strcmp(argv[2], "boot-set") == 0) {
     RewriteInPlace(First(root, "boot/hostapp/*/linux"));
+  } else if (strcmp(argv[2], "root-image") == 0) {
+    RewriteInPlace(First(root, "hostapp/deployments/1/root.cfs"));
   } else if (strcmp(argv[2], "good") == 0) {
     const char* path = First(root, "hostapp/deployments/1/root/etc");
     char moved[4200];

@@ -124,6 +124,7 @@ class Harness:
         self.bases["nothing"] = None
         base("empty", None, ["init"])
         base("one", "empty", ["deploy", f"oci:{self.images}:stable"])
+        base("checkout", "empty", ["deploy", f"oci:{self.images}:stable", "--root", "checkout"])
         base("waiting", "one", ["deploy", f"oci:{self.images}:v2"])
         base("two", "waiting", ["mark-good"])
         base("garbage", "two", ["deploy", f"oci:{self.images}:v3"], ["rollback"])
@@ -136,6 +137,7 @@ class Harness:
             # Once it is the default, the same deploy makes a trial beside it.
             Verb("deploy (first)", "empty", ["deploy", v2], repeats=False, stride=5),
             Verb("deploy", "one", ["deploy", v2]),
+            Verb("deploy (checkout)", "checkout", ["deploy", v2], stride=5),
             Verb("upgrade", "one", ["upgrade"]),
             Verb("mark-good", "waiting", ["mark-good"], repeats=False),
             Verb("mark-failed", "waiting", ["mark-failed", "--reason", "a test"], repeats=False),
@@ -292,20 +294,20 @@ class Harness:
 
     # -- controls
 
-    def control(self, kind, expected_kinds):
+    def control(self, kind, expected_kinds, base="one"):
         """How many points of a careless writer there are, and which invariants it was seen to break."""
-        folder, root = self.fresh("one")
+        folder, root = self.fresh(base)
         counted = run([self.options.killat, self.options.careless, root, kind])
         calls = int(re.search(rb"killat: (\d+) mutating", counted.stderr).group(1))
         before = self.status(root)[0]
         good = self.good(root)
-        verb = Verb("careless", "one", [])
+        verb = Verb("careless", base, [])
         self.must(root, "gc")
         expected = (self.status(root)[0], self.outcome(root))
         shutil.rmtree(folder)
         broken = set()
         for number in range(1, calls + 1):
-            folder, root = self.fresh("one")
+            folder, root = self.fresh(base)
             run([self.options.killat, "-n", str(number), self.options.careless, root, kind])
             broken |= {v[0] for v in self.check(verb, root, before, before, good, expected, repeat=False)}
             shutil.rmtree(folder)
@@ -315,12 +317,14 @@ class Harness:
         return calls, broken
 
 
+# What each careless writer breaks, and where it works.
 CONTROLS = {
-    "ledger": {"truthful"},
-    "object": {"fsck", "good"},
-    "good": {"good"},
-    "boot-set": {"good"},
-    "leftover": {"converges"},
+    "ledger": ({"truthful"}, "one"),
+    "object": ({"fsck", "good"}, "checkout"),
+    "good": ({"good"}, "checkout"),
+    "root-image": ({"good"}, "one"),
+    "boot-set": ({"good"}, "one"),
+    "leftover": ({"converges"}, "one"),
 }
 
 
@@ -370,9 +374,9 @@ def main():
 def measure(harness, options):
     verbs = harness.prepare()
     print(f"{'verb':<20}{'points':>8}{'violations':>12}{'seconds':>9}", flush=True)
-    for kind, expected in CONTROLS.items():
+    for kind, (expected, base) in CONTROLS.items():
         started = time.monotonic()
-        calls, broken = harness.control(kind, expected)
+        calls, broken = harness.control(kind, expected, base)
         print(f"{'(careless ' + kind + ')':<20}{calls:>8}{'found':>12}{time.monotonic() - started:>9.1f}", flush=True)
         del broken
     violations = []
