@@ -184,6 +184,14 @@ def folder_deleted(cell):
     cell.expect("v1", starts=2, cause="mount")
 
 
+@row("composefs image damaged")
+def root_image_damaged(cell):
+    cell.update("fine")
+    cell.on_disk("printf X | dd of=%s/root.cfs bs=1 seek=5000 conv=notrunc 2>&1" % cell.deployment(2))
+    cell.settle()
+    cell.expect("v1", starts=1, cause="digest")
+
+
 @row("checkout damaged")
 def checkout_damaged(cell):
     cell.update("fine", "--root", "checkout")
