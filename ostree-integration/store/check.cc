@@ -2,10 +2,14 @@
 #include "ostree-integration/store/check.h"
 
 #include <algorithm>
+#include <mutex>
 #include <set>
+#include <span>
 #include <unordered_map>
 
+#include "hostapp/base/workers.h"
 #include "ostree-integration/store/import_layer.h"
+#include "ostree-integration/store/loose_objects.h"
 #include "ostree-integration/store/reachable.h"
 #include "ostree-integration/store/refs.h"
 #include "ostree-integration/store/verify_object.h"
@@ -13,33 +17,60 @@
 namespace hostapp {
 namespace {
 
+constexpr std::string_view kFileExtension = "file";
+constexpr size_t kFilesInATask = 64;
+
 struct BadObject {
-  StoreProblem problem;
+  StoreProblem::Kind kind = StoreProblem::Kind::kMissingObject;
+  std::string_view extension;
+  std::string why;
+  std::string path;  // of the first ref
   std::set<std::string> refs;
 };
 using BadObjects = std::unordered_map<Sha256, BadObject, Sha256Hash>;
 
+struct FileObject {
+  Sha256 id{};
+  uint64_t inode = 0;  // 0: not found
+};
+
+std::vector<ObjectVerifier> MakeVerifiers(const ImageStore& store, unsigned jobs) {
+  std::vector<ObjectVerifier> out;
+  for (unsigned lane = 0; lane < std::max(1U, jobs); ++lane) out.emplace_back(store);
+  return out;
+}
+
+// Trees first, one after the other: what they name cannot be known before. Then the files, in the order in which they
+// lie on the disk, by several threads.
 class Checker {
  public:
-  Checker(const ImageStore& store, OpContext& ctx) : store_(store), ctx_(ctx) {}
+  Checker(const ImageStore& store, OpContext& ctx)
+      : store_(store), ctx_(ctx), verifiers_(MakeVerifiers(store, ctx.jobs)) {}
   Result<CheckReport> Run();
 
  private:
-  Status VerifyAll();
+  Status VerifyTrees();
+  Status FindInodes();
+  Status VerifyFiles();
   Status FindOwners();
   void CheckIndexes();
-  Result<bool> Verify(const Visit& visit);
+  StoreProblem ProblemOf(const Sha256& id, const BadObject& bad) const;
+  bool Verify(const Sha256& id, std::string_view extension, ObjectVerifier& verifier);
 
   const ImageStore& store_;
   OpContext& ctx_;
   RefScan scan_;
+  std::vector<FileObject> files_;
+  std::vector<ObjectVerifier> verifiers_;  // one a lane
+
+  std::mutex mutex_;  // for what follows
   CheckReport report_;
   BadObjects bad_;
 };
 
-Result<bool> Checker::Verify(const Visit& visit) {
-  TRY(ctx_.cancel.Check());
-  ObjectState state = VerifyObject(store_, visit.id, visit.extension);
+bool Checker::Verify(const Sha256& id, std::string_view extension, ObjectVerifier& verifier) {
+  ObjectState state = verifier.Verify(id, extension);
+  const std::lock_guard lock(mutex_);
   ++report_.objects;
   report_.bytes += state.bytes;
   ctx_.progress.Report({.stage = "check",
@@ -48,21 +79,49 @@ Result<bool> Checker::Verify(const Visit& visit) {
                         .total = std::nullopt,
                         .unit = ProgressEvent::Unit::kItems});
   if (!state.problem) return true;
-  BadObject& bad = bad_[visit.id];
-  bad.problem.kind = *state.problem;
-  bad.problem.object = StrCat(Hex(visit.id), ".", visit.extension);
-  bad.problem.what =
-      StrCat("the object ", Hex(visit.id), ".", visit.extension, " of ", Escape(visit.path), ": ", state.why);
+  bad_.emplace(id, BadObject{*state.problem, extension, std::move(state.why), {}, {}});
   return false;
 }
 
-Status Checker::VerifyAll() {
-  Walker walker(store_, [this](const Visit& visit) { return Verify(visit); });
+Status Checker::VerifyTrees() {
+  Walker walker(store_, [this](const Visit& visit) -> Result<bool> {
+    TRY(ctx_.cancel.Check());
+    if (visit.extension != kFileExtension) return Verify(visit.id, visit.extension, verifiers_.front());
+    files_.push_back({.id = visit.id});
+    return true;
+  });
   for (const auto& [ref, commit] : scan_.refs) {
     ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
     TRY(walker.WalkCommit(id));
   }
   return Ok();
+}
+
+// A folder's names come with their inodes: nothing has to be looked at one by one.
+Status Checker::FindInodes() {
+  std::ranges::sort(files_, {}, &FileObject::id);
+  return ForEachLooseObject(store_, [this](const LooseObject& object) -> Status {
+    if (object.extension != kFileExtension) return Ok();
+    const auto file = std::ranges::lower_bound(files_, object.id, {}, &FileObject::id);
+    if (file != files_.end() && file->id == object.id) file->inode = object.inode;
+    return Ok();
+  });
+}
+
+Status Checker::VerifyFiles() {
+  std::ranges::sort(files_, {}, &FileObject::inode);
+  Workers workers(ctx_.jobs > 1 ? ctx_.jobs : 0);
+  for (size_t begin = 0; begin < files_.size() && !ctx_.cancel.cancelled(); begin += kFilesInATask) {
+    const std::span files = std::span(files_).subspan(begin, std::min(kFilesInATask, files_.size() - begin));
+    workers.Submit([this, files](size_t lane) {
+      for (const FileObject& file : files) {
+        if (ctx_.cancel.cancelled()) return;
+        (void)Verify(file.id, kFileExtension, verifiers_[lane]);
+      }
+    });
+  }
+  workers.Wait();
+  return ctx_.cancel.Check();
 }
 
 // Which refs need what is bad: only walked when something is.
@@ -73,6 +132,7 @@ Status Checker::FindOwners() {
     Walker walker(store_, [&](const Visit& visit) -> Result<bool> {
       const auto bad = bad_.find(visit.id);
       if (bad == bad_.end()) return true;
+      if (bad->second.refs.empty()) bad->second.path = visit.path;
       bad->second.refs.insert(name);
       return false;
     });
@@ -80,6 +140,14 @@ Status Checker::FindOwners() {
     TRY(walker.WalkCommit(id));
   }
   return Ok();
+}
+
+StoreProblem Checker::ProblemOf(const Sha256& id, const BadObject& bad) const {
+  const std::string object = StrCat(Hex(id), ".", bad.extension);
+  return {.kind = bad.kind,
+          .object = object,
+          .what = StrCat("the object ", object, " of ", Escape(bad.path), ": ", bad.why),
+          .refs = {bad.refs.begin(), bad.refs.end()}};
 }
 
 void Checker::CheckIndexes() {
@@ -103,13 +171,12 @@ Result<CheckReport> Checker::Run() {
                                 .what = StrCat("the ref ", Escape(ref), " has no checksum in it"),
                                 .refs = {ref}});
   }
-  TRY(VerifyAll());
+  TRY(VerifyTrees());
+  TRY(FindInodes());
+  TRY(VerifyFiles());
   TRY(FindOwners());
   CheckIndexes();
-  for (auto& [id, bad] : bad_) {
-    bad.problem.refs.assign(bad.refs.begin(), bad.refs.end());
-    report_.problems.push_back(std::move(bad.problem));
-  }
+  for (const auto& [id, bad] : bad_) report_.problems.push_back(ProblemOf(id, bad));
   std::sort(report_.problems.begin(), report_.problems.end(),
             [](const StoreProblem& a, const StoreProblem& b) { return a.what < b.what; });
   return std::move(report_);

@@ -8,22 +8,22 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
+#include "ostree-integration/store/loose_objects.h"
 #include "ostree-integration/store/reachable.h"
 #include "ostree-integration/store/refs.h"
 
 namespace hostapp {
 namespace {
 
-struct LooseObject {
+struct Unneeded {
   std::string path;  // below `objects`
-  Sha256 id{};
   std::string extension;
   uint64_t bytes = 0;
 };
 
 struct PrunePlan {
   std::vector<std::string> refs;
-  std::vector<LooseObject> objects;
+  std::vector<Unneeded> objects;
 };
 
 // The order of removal: what names others goes before what it names, so that a run that ends in between leaves no
@@ -57,35 +57,17 @@ Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, con
   return kept;
 }
 
-// "cdef….dirtree" in the folder "ab"; nothing for a name of another form, which is not ours to judge.
-std::optional<LooseObject> ParseName(const std::string& folder, const std::string& name) {
-  const size_t dot = name.find('.');
-  if (dot == std::string::npos) return std::nullopt;
-  const auto id = ParseSha256(StrCat(folder, std::string_view(name).substr(0, dot)));
-  if (!id) return std::nullopt;
-  return LooseObject{.path = StrCat(folder, '/', name), .id = *id, .extension = name.substr(dot + 1)};
-}
-
 Status FindUnneeded(const ImageStore& store, const ObjectSet& needed, PrunePlan& plan) {
-  const int objects = store.impl().objects.get();
-  ASSIGN_OR_RETURN(const std::vector<std::string> folders, ListDir(objects, "."));
-  for (const std::string& folder : folders) {
-    if (folder.size() != 2) continue;
-    ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(objects, folder));
-    for (const std::string& name : names) {
-      std::optional<LooseObject> object = ParseName(folder, name);
-      if (!object || needed.contains(object->id)) continue;
-      struct stat info {};
-      if (::fstatat(objects, object->path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return SysError(errno, StrCat("looking at the object ", object->path));
-      }
-      object->bytes = static_cast<uint64_t>(info.st_size);
-      plan.objects.push_back(std::move(*object));
+  TRY(ForEachLooseObject(store, [&](const LooseObject& object) -> Status {
+    if (needed.contains(object.id)) return Ok();
+    struct stat info {};
+    if (::fstatat(store.impl().objects.get(), object.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      return SysError(errno, StrCat("looking at the object ", object.path));
     }
-  }
-  std::stable_sort(plan.objects.begin(), plan.objects.end(), [](const LooseObject& a, const LooseObject& b) {
-    return RemovalOrder(a.extension) < RemovalOrder(b.extension);
-  });
+    plan.objects.push_back({object.path, object.extension, static_cast<uint64_t>(info.st_size)});
+    return Ok();
+  }));
+  std::ranges::stable_sort(plan.objects, {}, [](const Unneeded& object) { return RemovalOrder(object.extension); });
   return Ok();
 }
 
@@ -111,7 +93,7 @@ Status RemoveObjects(const ImageStore& store, const PrunePlan& plan, OpContext& 
   for (const std::string& ref : plan.refs) TRY(RemoveRef(store, ref, ctx));
   if (!plan.refs.empty()) TRY(SyncFilesystem(objects, ctx.sys));
   int order = 0;
-  for (const LooseObject& object : plan.objects) {
+  for (const Unneeded& object : plan.objects) {
     if (const int next = RemovalOrder(object.extension); next != order) {
       TRY(SyncFilesystem(objects, ctx.sys));
       order = next;
@@ -174,7 +156,7 @@ Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, Prune
   PruneReport report;
   report.refs = plan.refs;
   report.objects = plan.objects.size();
-  for (const LooseObject& object : plan.objects) report.object_bytes += object.bytes;
+  for (const Unneeded& object : plan.objects) report.object_bytes += object.bytes;
   if (mode == PruneMode::kRemove) TRY(RemoveObjects(store, plan, ctx).While("removing what nothing needs"));
   TRY(RemoveLeftovers(store, mode, report, ctx).While("removing what interrupted runs left"));
   return report;

@@ -6,47 +6,45 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <array>
-#include <climits>
-#include <cstdio>
+#include <span>
 
 namespace hostapp {
 namespace {
 
-constexpr size_t kVerifyChunk = size_t{256} << 10;
+constexpr size_t kVerifyBuffer = size_t{256} << 10;  // the kernel's limit for attributes is a quarter of it
 
-Status HashContent(int file, Hasher& hasher, uint64_t& bytes) {
-  std::vector<std::byte> buffer(kVerifyChunk);
+}  // namespace
+
+ObjectVerifier::ObjectVerifier(const ImageStore& store) : store_(store), buffer_(kVerifyBuffer) {}
+
+Status ObjectVerifier::HashContent(int file, uint64_t& bytes) {
   while (true) {
-    const ssize_t got = ::read(file, buffer.data(), buffer.size());
+    const ssize_t got = ::read(file, buffer_.data(), buffer_.size());
     if (got < 0) return SysError(errno, "reading it");
     if (got == 0) return Ok();
-    hasher.Update(ByteSpan(buffer).first(static_cast<size_t>(got)));
+    hasher_.Update(std::as_bytes(std::span(buffer_)).first(static_cast<size_t>(got)));
     bytes += static_cast<uint64_t>(got);
   }
 }
 
 // Of what `path` names, a link not followed.
-Result<Xattrs> ReadXattrs(const std::string& path) {
-  std::string names(size_t{64} << 10, '\0');
-  const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
-  if (length < 0 && errno == ENOTSUP) return Xattrs{};
+Result<Xattrs> ObjectVerifier::ReadXattrs(const std::string& path) {
+  const ssize_t length = ::llistxattr(path.c_str(), buffer_.data(), buffer_.size());
+  if (length == 0 || (length < 0 && errno == ENOTSUP)) return Xattrs{};
   if (length < 0) return SysError(errno, "listing its extended attributes");
-  names.resize(static_cast<size_t>(length));
+  const std::string names(buffer_.data(), static_cast<size_t>(length));
   Xattrs out;
   for (const std::string_view name : Split(names, '\0')) {
     if (name.empty()) continue;
-    std::string value(size_t{64} << 10, '\0');
-    const ssize_t size = ::lgetxattr(path.c_str(), std::string(name).c_str(), value.data(), value.size());
+    const ssize_t size = ::lgetxattr(path.c_str(), std::string(name).c_str(), buffer_.data(), buffer_.size());
     if (size < 0) return SysError(errno, StrCat("reading its extended attribute ", Escape(name)));
-    value.resize(static_cast<size_t>(size));
-    out.emplace(name, std::move(value));
+    out.emplace(name, std::string(buffer_.data(), static_cast<size_t>(size)));
   }
   return out;
 }
 
-Result<Sha256> HashFileObject(const ImageStore& store, const std::string& path, uint64_t& bytes) {
-  const int objects = store.impl().objects.get();
+Result<Sha256> ObjectVerifier::HashFileObject(const std::string& path, uint64_t& bytes) {
+  const int objects = store_.impl().objects.get();
   struct stat info {};
   if (::fstatat(objects, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return SysError(errno, "looking at it");
   Inode inode;
@@ -55,39 +53,35 @@ Result<Sha256> HashFileObject(const ImageStore& store, const std::string& path, 
   inode.mode = info.st_mode & 07777;
   ASSIGN_OR_RETURN(inode.xattrs, ReadXattrs(StrCat("/proc/self/fd/", objects, '/', path)));
   if (S_ISLNK(info.st_mode)) {
-    std::array<char, PATH_MAX> target{};
-    const ssize_t length = ::readlinkat(objects, path.c_str(), target.data(), target.size());
+    const ssize_t length = ::readlinkat(objects, path.c_str(), buffer_.data(), buffer_.size());
     if (length < 0) return SysError(errno, "reading it");
     inode.type = Inode::Type::kSymlink;
-    inode.link_target.assign(target.data(), static_cast<size_t>(length));
+    inode.link_target.assign(buffer_.data(), static_cast<size_t>(length));
     if (!IsValidUtf8(inode.link_target)) return Error(Errc::kCorrupt, "its link target is not UTF-8");
     return SymlinkObjectId(inode);
   }
   if (!S_ISREG(info.st_mode)) return Error(Errc::kCorrupt, "it is no file and no link");
   const UniqueFd file(::openat(objects, path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) return SysError(errno, "opening it");
-  Hasher hasher;
-  HashObjectHeader(inode, hasher);
-  TRY(HashContent(file.get(), hasher, bytes));
-  return ToSha256(hasher.Finish());
+  hasher_ = Hasher();
+  HashObjectHeader(inode, hasher_);
+  TRY(HashContent(file.get(), bytes));
+  return ToSha256(hasher_.Finish());
 }
 
-Result<Sha256> HashMetadata(const ImageStore& store, const std::string& path, uint64_t& bytes) {
+Result<Sha256> ObjectVerifier::HashMetadata(const std::string& path, uint64_t& bytes) {
   const UniqueFd file(
-      ::openat(store.impl().objects.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+      ::openat(store_.impl().objects.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) return SysError(errno, "opening it");
-  Hasher hasher;
-  TRY(HashContent(file.get(), hasher, bytes));
-  return ToSha256(hasher.Finish());
+  hasher_ = Hasher();
+  TRY(HashContent(file.get(), bytes));
+  return ToSha256(hasher_.Finish());
 }
 
-}  // namespace
-
-ObjectState VerifyObject(const ImageStore& store, const Sha256& id, std::string_view extension) {
+ObjectState ObjectVerifier::Verify(const Sha256& id, std::string_view extension) {
   ObjectState state;
   const std::string path = ObjectPath(id, extension);
-  const Result<Sha256> got =
-      extension == "file" ? HashFileObject(store, path, state.bytes) : HashMetadata(store, path, state.bytes);
+  const Result<Sha256> got = extension == "file" ? HashFileObject(path, state.bytes) : HashMetadata(path, state.bytes);
   if (got.ok() && *got == id) return state;
   if (!got.ok() && got.error().code() == Errc::kNotFound) {
     state.problem = StoreProblem::Kind::kMissingObject;

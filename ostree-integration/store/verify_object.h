@@ -2,7 +2,10 @@
 // One object against its checksum. Private to this module.
 #pragma once
 
+#include <vector>
+
 #include "ostree-integration/store/check.h"
+#include "ostree-integration/store/inode.h"
 #include "ostree-integration/store/store_impl.h"
 
 namespace hostapp {
@@ -13,8 +16,25 @@ struct ObjectState {
   uint64_t bytes = 0;
 };
 
-// Reads the object and computes its checksum with libcrypto: content, owner, mode, link target and extended attributes
-// of a file or link, the bytes of everything else.
-ObjectState VerifyObject(const ImageStore& store, const Sha256& id, std::string_view extension);
+// One thread's: what it reads with is kept from object to object.
+class ObjectVerifier {
+ public:
+  // `store` outlives it.
+  explicit ObjectVerifier(const ImageStore& store);
+
+  // Reads the object and computes its checksum with libcrypto: content, owner, mode, link target and extended
+  // attributes of a file or link, the bytes of everything else.
+  ObjectState Verify(const Sha256& id, std::string_view extension);
+
+ private:
+  Result<Sha256> HashFileObject(const std::string& path, uint64_t& bytes);
+  Result<Sha256> HashMetadata(const std::string& path, uint64_t& bytes);
+  Status HashContent(int file, uint64_t& bytes);
+  Result<Xattrs> ReadXattrs(const std::string& path);
+
+  const ImageStore& store_;
+  Hasher hasher_;
+  std::vector<char> buffer_;
+};
 
 }  // namespace hostapp

@@ -8,6 +8,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -83,18 +84,21 @@ def layer(layout):
     return max((blobs + name for name in os.listdir(blobs)), key=os.path.getsize)
 
 
-def measure(argv):
+def measure(argv, cwd=None):
     """(wall seconds, user and system seconds, peak resident MiB) of the program and what it waited for."""
-    with open(os.devnull, "r+b") as null:
+    with tempfile.NamedTemporaryFile("r") as peak, open(os.devnull, "r+b") as null:
         start = time.monotonic()
-        process = subprocess.Popen(argv, stdin=null, stdout=null, stderr=subprocess.PIPE)
+        # The peak is time(1)'s: that of a child of ours would begin with what this interpreter has.
+        process = subprocess.Popen(["/usr/bin/time", "-q", "-o", peak.name, "-f", "%M", *argv], cwd=cwd, stdin=null, stdout=null,
+                                   stderr=subprocess.PIPE)
         errors = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
+        memory = int(peak.read() or 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit("%s: exit status %d\n%s" % (" ".join(argv), process.returncode, errors.decode(errors="replace")))
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return wall, usage.ru_utime + usage.ru_stime, memory / 1024
 
 
 def medians(samples):

@@ -140,6 +140,14 @@ TEST_F(CheckTest, FindsEveryKindOfDamageAndMendsIt) {
     ASSERT_EQ(found->problems.size(), 1U) << test.damage;
     EXPECT_EQ(found->problems[0].kind, test.kind) << test.damage;
     EXPECT_FALSE(found->problems[0].refs.empty()) << test.damage;
+    ctx().jobs = 4;
+    const auto by_many = CheckStore(store(), ctx());
+    ctx().jobs = 1;
+    ASSERT_OK(by_many);
+    ASSERT_EQ(by_many->problems.size(), 1U) << test.damage;
+    EXPECT_EQ(by_many->problems[0].what, found->problems[0].what) << test.damage;
+    EXPECT_EQ(by_many->objects, found->objects) << test.damage;
+    EXPECT_EQ(by_many->bytes, found->bytes) << test.damage;
     ASSERT_OK(RepairImage(store(), found->problems, image_.manifest, image_.config, *image_.source, ctx()));
     const auto after = CheckStore(store(), ctx());
     ASSERT_OK(after);
