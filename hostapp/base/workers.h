@@ -19,9 +19,9 @@ class Workers {
   // Is told which of the lanes runs it: what a lane has for itself needs no lock.
   using Task = std::function<void(size_t lane)>;
 
-  // `threads` 0: every task runs at once, in the caller, so that the order of events is always the same. A thread is
-  // started when there is something to do for it.
-  explicit Workers(size_t threads) : limit_(threads) {}
+  // `jobs` as in OpContext: up to 1, every task runs at once, in the caller, so that the order of events is always the
+  // same. A thread is started when there is something to do for it.
+  explicit Workers(size_t jobs) : limit_(jobs > 1 ? jobs : 0) {}
   // What was submitted still runs.
   ~Workers();
   Workers(const Workers&) = delete;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <thread>
 
 #include "hostapp/base/clock.h"
 #include "hostapp/base/durable.h"
@@ -29,9 +28,9 @@ using Type = TarEntry::Type;
 constexpr int kDefaultLevel = 6;
 constexpr size_t kPackChunk = size_t{256} << 10;
 
-// As many as there are processors. Four compress about as fast as one thread reads and hashes (a Debian: 5.6 s of
+// Four compress about as fast as one thread reads and hashes (a Debian: 5.6 s of
 // compressing, 1.4 s of the rest).
-int Workers() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4); }
+int CompressingThreads(const OpContext& ctx) { return static_cast<int>(std::clamp(ctx.jobs, 1U, 4U)); }
 
 // Passes bytes on, and knows their hash and number.
 class CountingSink : public ByteSink {
@@ -149,7 +148,8 @@ class Packer {
     FileSink to_file(file.get(), ctx_.sys);
     CountingSink compressed(to_file);
     const int level = options_.level == 0 ? kDefaultLevel : options_.level;
-    ASSIGN_OR_RETURN(const auto compressor, Compress(options_.compression, level, compressed, Workers()));
+    ASSIGN_OR_RETURN(const auto compressor,
+                     Compress(options_.compression, level, compressed, CompressingThreads(ctx_)));
     CountingSink plain(*compressor);
     TRY(WriteTar(layer, plain));
     TRY(compressor->Finish());

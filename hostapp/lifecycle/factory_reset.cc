@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
@@ -53,11 +54,19 @@ bool IsLink(int dir, const std::string& path) {
 
 enum class Found { kNo, kYes, kThroughLink };
 
-Found LookOnDisk(int hostapp, const std::string& place) {
-  for (size_t slash = place.find('/'); slash != std::string::npos; slash = place.find('/', slash + 1)) {
-    if (IsLink(hostapp, place.substr(0, slash))) return Found::kThroughLink;
+// `is_link` is asked about each folder above `path`, `exists` about `path`.
+Found Look(const std::string& path, const std::function<bool(const std::string&)>& is_link,
+           const std::function<bool(const std::string&)>& exists) {
+  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    if (is_link(path.substr(0, slash))) return Found::kThroughLink;
   }
-  return Exists(hostapp, place) ? Found::kYes : Found::kNo;
+  return exists(path) ? Found::kYes : Found::kNo;
+}
+
+Found LookOnDisk(int hostapp, const std::string& place) {
+  return Look(
+      place, [&](const std::string& path) { return IsLink(hostapp, path); },
+      [&](const std::string& path) { return Exists(hostapp, path); });
 }
 
 // In the /etc of a composefs root.
@@ -67,11 +76,11 @@ Result<Found> LookInImage(const Device& device, const Deployment& deployment, co
   ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
   const Node* etc = Below(tree.root(), "usr/etc");
   if (etc == nullptr) return Found::kNo;
-  for (size_t slash = below.find('/'); slash != std::string::npos; slash = below.find('/', slash + 1)) {
-    const Node* at = Below(*etc, below.substr(0, slash));
-    if (at != nullptr && at->inode->type == Inode::Type::kSymlink) return Found::kThroughLink;
-  }
-  return Below(*etc, below) == nullptr ? Found::kNo : Found::kYes;
+  const auto is_link = [&](const std::string& path) {
+    const Node* at = Below(*etc, path);
+    return at != nullptr && at->inode->type == Inode::Type::kSymlink;
+  };
+  return Look(below, is_link, [&](const std::string& path) { return Below(*etc, path) != nullptr; });
 }
 
 // The helper follows no link, and what is behind one is kept under its own name only.

@@ -17,7 +17,6 @@
 namespace hostapp {
 namespace {
 
-constexpr std::string_view kFileExtension = "file";
 constexpr size_t kFilesInATask = 64;
 
 struct BadObject {
@@ -110,7 +109,7 @@ Status Checker::FindInodes() {
 
 Status Checker::VerifyFiles() {
   std::ranges::sort(files_, {}, &FileObject::inode);
-  Workers workers(ctx_.jobs > 1 ? ctx_.jobs : 0);
+  Workers workers(ctx_.jobs);
   for (size_t begin = 0; begin < files_.size() && !ctx_.cancel.cancelled(); begin += kFilesInATask) {
     const std::span files = std::span(files_).subspan(begin, std::min(kFilesInATask, files_.size() - begin));
     workers.Submit([this, files](size_t lane) {

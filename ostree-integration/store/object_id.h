@@ -42,6 +42,9 @@ struct Sha256Hash {
   }
 };
 
+// Of an object that is a file or a link; the others hold metadata.
+inline constexpr std::string_view kFileExtension = "file";
+
 // "ab/cdef….file": where a repository of mode bare keeps an object, below `objects`.
 inline std::string ObjectPath(const Sha256& id, std::string_view extension) {
   const std::string hex = Hex(id);

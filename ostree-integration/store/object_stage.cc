@@ -17,7 +17,6 @@ constexpr size_t kStageChunk = size_t{256} << 10;  // files up to this size are 
 // Left free for tree objects, refs and everybody else.
 constexpr uint64_t kReservedBytes = uint64_t{16} << 20;
 constexpr const char* kStreamName = "streaming";
-constexpr std::string_view kFile = "file";
 constexpr mode_t kMetadataMode = 0644;
 constexpr mode_t kFolderMode = 0755;
 
@@ -55,7 +54,7 @@ ObjectStage::ObjectStage(const ImageStore& store, RepoLock lock, std::string nam
       name_(std::move(name)),
       max_bytes_(max_bytes),
       hashers_(std::max(1U, ctx.jobs)),
-      workers_(ctx.jobs > 1 ? ctx.jobs : 0) {}
+      workers_(ctx.jobs) {}
 
 Result<std::unique_ptr<ObjectStage>> ObjectStage::Begin(const ImageStore& store, const std::string& name,
                                                         OpContext& ctx) {
@@ -109,10 +108,10 @@ bool ObjectStage::Known(const Sha256& object, std::string_view extension) {
 }
 
 bool ObjectStage::Claim(const Inode& inode) {
-  bool is_new = !Known(inode.object, kFile);
+  bool is_new = !Known(inode.object, kFileExtension);
   const std::lock_guard lock(mutex_);
   is_new = is_new && staged_.insert(inode.object).second;
-  if (is_new) contents_.push_back({inode.object, kFile});
+  if (is_new) contents_.push_back({inode.object, kFileExtension});
   (is_new ? counts_.written_objects : counts_.reused_objects) += 1;
   (is_new ? counts_.written_bytes : counts_.reused_bytes) += inode.size;
   return is_new;
@@ -209,9 +208,9 @@ Status ObjectStage::AddLargeFile(Inode& inode, uint64_t size, const ReadContent&
     for (size_t turn = 0; left > 0; ++turn) {
       std::string& buffer = stream_buffers_[turn % stream_buffers_.size()];
       buffer.resize(std::min<uint64_t>(left, kStageChunk));
-      const Status got = ReadAll(read, std::as_writable_bytes(std::span(buffer)));
+      Status got = ReadAll(read, std::as_writable_bytes(std::span(buffer)));
       TRY(Settle());  // the piece before: it has the other buffer
-      TRY(Status(got));
+      TRY(std::move(got));
       TRY(StreamChunk(file, AsBytes(buffer)));
       left -= buffer.size();
     }

@@ -13,14 +13,16 @@ namespace {
 using ::testing::ElementsAre;
 
 TEST(WorkersTest, RunWithoutThreadsAtOnceAndInOrder) {
-  Workers workers(0);
-  EXPECT_EQ(workers.lanes(), 1U);
-  std::vector<int> order;
-  workers.Submit([&](size_t lane) { order.push_back(static_cast<int>(lane)); });
-  order.push_back(1);
-  workers.Submit([&](size_t) { order.push_back(2); });
-  EXPECT_THAT(order, ElementsAre(0, 1, 2));
-  workers.Wait();
+  for (const size_t jobs : {size_t{0}, size_t{1}}) {
+    Workers workers(jobs);
+    EXPECT_EQ(workers.lanes(), 1U);
+    std::vector<int> order;
+    workers.Submit([&](size_t lane) { order.push_back(static_cast<int>(lane)); });
+    order.push_back(1);
+    workers.Submit([&](size_t) { order.push_back(2); });
+    EXPECT_THAT(order, ElementsAre(0, 1, 2));
+    workers.Wait();
+  }
 }
 
 TEST(WorkersTest, RunEverythingBeforeWaitReturns) {
