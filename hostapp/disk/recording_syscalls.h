@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -52,6 +53,8 @@ class RecordingSyscalls : public Syscalls {
   int LchownAt(int dir, const char* path, uid_t uid, gid_t gid) override;
   int LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size) override;
   int LutimensAt(int dir, const char* path, const timespec times[2]) override;
+  // What this file system could (fs-verity), the one that the tree is written into does not have.
+  int Ioctl(int, unsigned long, void*) override { return -ENOTTY; }
 
  private:
   struct Inode {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/layer/base_image.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <set>
 
 #include "hostapp/base/durable.h"
+#include "hostapp/base/private_folder.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/layer/compression.h"
 #include "hostapp/layer/fd_source.h"
@@ -131,28 +129,6 @@ class Merger {
   uint64_t last_inode_ = 0;
 };
 
-// A folder without a name for anybody else, gone with its owner.
-class SpoolFolder {
- public:
-  static Result<SpoolFolder> Make(const std::string& parent, Syscalls& sys) {
-    std::string path = StrCat(parent, "/hostapp-base-XXXXXX");
-    if (::mkdtemp(path.data()) == nullptr) return SysError(errno, StrCat("making a folder in ", Escape(parent)));
-    ASSIGN_OR_RETURN(UniqueFd fd, OpenDir(AT_FDCWD, path, sys));
-    return SpoolFolder(std::move(path), std::move(fd), sys);
-  }
-  SpoolFolder(SpoolFolder&& other) noexcept = default;
-  ~SpoolFolder() {
-    if (fd_.valid()) (void)RemoveTree(AT_FDCWD, path_, *sys_);
-  }
-  int fd() const { return fd_.get(); }
-
- private:
-  SpoolFolder(std::string path, UniqueFd fd, Syscalls& sys) : path_(std::move(path)), fd_(std::move(fd)), sys_(&sys) {}
-  std::string path_;
-  UniqueFd fd_;
-  Syscalls* sys_;
-};
-
 bool SameMetadata(const TarEntry& a, const TarEntry& b) {
   return a.type == b.type && a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.size == b.size &&
          a.mtime == b.mtime && a.link_target == b.link_target && a.device_major == b.device_major &&
@@ -197,7 +173,7 @@ Result<BaseImage> ReadBaseImage(const Reference& reference, ImageSource& source,
     TRY(CheckIsImage(image.manifest));
     ASSIGN_OR_RETURN(std::string text, FetchSmallBlob(image.manifest.config, kMaxConfigBytes, source, ctx));
     ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(std::move(text), image.manifest.layers.size()));
-    ASSIGN_OR_RETURN(const SpoolFolder spool, SpoolFolder::Make(temp_dir, ctx.sys));
+    ASSIGN_OR_RETURN(const PrivateFolder spool, PrivateFolder::Make(temp_dir, "hostapp-base-", ctx.sys));
     BaseImage out{.layers = image.manifest.layers, .diff_ids = config.diff_ids, .paths = {}};
     Merger merger(out.paths);
     for (size_t i = 0; i < out.layers.size(); ++i) {

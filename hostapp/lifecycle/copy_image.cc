@@ -2,44 +2,37 @@
 #include "hostapp/lifecycle/copy_image.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <set>
 
 #include "hostapp/base/durable.h"
+#include "hostapp/base/private_folder.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/open_image.h"
 
 namespace hostapp {
 namespace {
 
-// The folder for blobs on their way.
+// The folder for blobs on their way: the caller's, or one of our own.
 class SpoolDir {
  public:
   static Result<SpoolDir> Open(const std::string& named, Syscalls& sys) {
+    SpoolDir dir;
     if (!named.empty()) {
-      ASSIGN_OR_RETURN(UniqueFd fd, OpenDir(AT_FDCWD, named, sys));
-      return SpoolDir(std::move(fd), "");
+      ASSIGN_OR_RETURN(dir.named_, OpenDir(AT_FDCWD, named, sys));
+      return dir;
     }
-    const char* base = ::secure_getenv("TMPDIR");
-    std::string path = StrCat(base != nullptr && *base == '/' ? base : "/var/tmp", "/hostapp-copy-XXXXXX");
-    if (::mkdtemp(path.data()) == nullptr) return SysError(errno, StrCat("making the folder ", Escape(path)));
-    Result<UniqueFd> fd = OpenDir(AT_FDCWD, path, sys);
-    if (!fd.ok()) return std::move(fd).error();
-    return SpoolDir(*std::move(fd), path);
+    Result<PrivateFolder> own = PrivateFolder::Make(TempParent(), "hostapp-copy-", sys);
+    if (!own.ok()) return std::move(own).error();
+    dir.own_.emplace(*std::move(own));
+    return dir;
   }
-  SpoolDir(SpoolDir&& other) noexcept : fd_(std::move(other.fd_)), ours_(std::exchange(other.ours_, "")) {}
-  SpoolDir& operator=(SpoolDir&&) = delete;
-  ~SpoolDir() {
-    if (!ours_.empty()) (void)RemoveTree(AT_FDCWD, ours_, RealSyscalls());
-  }
-  int fd() const { return fd_.get(); }
+  int fd() const { return own_ ? own_->fd() : named_.get(); }
 
  private:
-  SpoolDir(UniqueFd fd, std::string ours) : fd_(std::move(fd)), ours_(std::move(ours)) {}
-  UniqueFd fd_;
-  std::string ours_;  // to be removed; empty: the caller's
+  SpoolDir() = default;
+  UniqueFd named_;
+  std::optional<PrivateFolder> own_;
 };
 
 class Copy {

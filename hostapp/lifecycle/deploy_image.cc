@@ -94,10 +94,12 @@ Result<Made> TryToMakeDeployment(const StoreLock& lock, const Device& device, co
   ASSIGN_OR_RETURN(wanted.image_arguments, ImageKernelArguments(store, release.commit));
   TRY(CheckLoaderTakes(device, Both(wanted.image_arguments, wanted.device_arguments)));
   ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, release.commit, ctx));
-  ASSIGN_OR_RETURN(RootChoice root, ChooseRoot(store, release.commit, wanted.boot_set.kernel_version, release.root));
+  ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, release.manifest_digest, ctx));
+  ASSIGN_OR_RETURN(RootChoice root,
+                   ChooseRoot(store, release.commit, tree, wanted.boot_set.kernel_version, release.root));
   if (!root.reason.empty()) ctx.log.Info(root.reason);
   wanted.root = root.kind;
-  ASSIGN_OR_RETURN(Deployment deployment, CreateDeployment(lock, device.sysroot, store, wanted, ctx));
+  ASSIGN_OR_RETURN(Deployment deployment, CreateDeployment(lock, device.sysroot, store, tree, wanted, ctx));
   TRY(StageEntry(lock, device, deployment, ctx));
   return Made{std::move(deployment), std::move(root)};
 }

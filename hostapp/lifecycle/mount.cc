@@ -68,24 +68,23 @@ std::string MountinfoText(std::string_view path) {
 }
 
 // A folder of our own, for as long as it is needed.
-class PrivateFolder {
+class MountPlace {
  public:
-  static Result<PrivateFolder> Make() {
-    PrivateFolder folder;
+  static Result<MountPlace> Make() {
+    MountPlace folder;
     if (::mkdtemp(folder.path_.data()) == nullptr) return SysError(errno, "making a folder in /tmp");
     folder.made_ = true;
     return folder;
   }
-  PrivateFolder(PrivateFolder&& other) noexcept
-      : path_(std::move(other.path_)), made_(std::exchange(other.made_, false)) {}
-  PrivateFolder& operator=(PrivateFolder&&) = delete;
-  ~PrivateFolder() {
+  MountPlace(MountPlace&& other) noexcept : path_(std::move(other.path_)), made_(std::exchange(other.made_, false)) {}
+  MountPlace& operator=(MountPlace&&) = delete;
+  ~MountPlace() {
     if (made_) ::rmdir(path_.c_str());
   }
   const char* path() const { return path_.c_str(); }
 
  private:
-  PrivateFolder() = default;
+  MountPlace() = default;
   std::string path_ = "/tmp/hostapp-mount-XXXXXX";
   bool made_ = false;
 };
@@ -102,7 +101,7 @@ Status MountImage(const Deployment& deployment, const std::string& folder, const
   if (!initramfs::CheckFsVerity(image.get(), LedgerDigest(*deployment.composefs), "root.cfs", why)) {
     return Error(Errc::kCorrupt, StrCat(why.text(), "; run: hostapp fsck --repair"));
   }
-  ASSIGN_OR_RETURN(const PrivateFolder place, PrivateFolder::Make());
+  ASSIGN_OR_RETURN(const MountPlace place, MountPlace::Make());
   initramfs::ComposefsWay way;
   const initramfs::ComposefsMount mount{.image = image.get(),
                                         .name = name.c_str(),

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/fsverity.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -14,6 +13,7 @@
 #include <thread>
 
 #include "hostapp/base/durable.h"
+#include "hostapp/base/enable_verity.h"
 #include "hostapp/base/sinks.h"
 #include "hostapp/base/strings.h"
 #include "initramfs/rootfs/loop_device.h"
@@ -158,29 +158,6 @@ Result<std::vector<Feature>> ProbeMounts(const std::string& store, OpContext& ct
   return features;
 }
 
-int EnableVerity(int file) {
-  struct fsverity_enable_arg argument = {};
-  argument.version = 1;
-  argument.hash_algorithm = FS_VERITY_HASH_ALG_SHA256;
-  argument.block_size = 4096;
-  return ::ioctl(file, FS_IOC_ENABLE_VERITY, &argument) == 0 ? 0 : errno;
-}
-
-// Needs a file with a name: the kernel takes it for one that stays.
-int TryVerity(const std::string& store, OpContext& ctx) {
-  const std::string path = store + "/features-fs-verity";
-  (void)RemoveFile(AT_FDCWD, path, ctx.sys);  // of a run that was killed
-  {
-    const UniqueFd written(ctx.sys.OpenAt(AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    if (!written.valid()) return -written.get();
-    if (!WriteAll(written.get(), AsBytes(kContent), ctx.sys).ok()) return EIO;
-  }
-  const UniqueFd file(ctx.sys.OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW, 0));
-  const int error = file.valid() ? EnableVerity(file.get()) : -file.get();
-  (void)RemoveFile(AT_FDCWD, path, ctx.sys);
-  return error;
-}
-
 int TryReflink(const std::string& store, OpContext& ctx) {
   const UniqueFd from(ctx.sys.OpenAt(AT_FDCWD, store.c_str(), O_RDWR | O_TMPFILE, 0600));
   const UniqueFd to(ctx.sys.OpenAt(AT_FDCWD, store.c_str(), O_RDWR | O_TMPFILE, 0600));
@@ -194,7 +171,9 @@ int TryReflink(const std::string& store, OpContext& ctx) {
 Result<std::vector<Feature>> ProbeFeatures(const std::string& store, OpContext& ctx) {
   if (!Exists(AT_FDCWD, store)) return Error(Errc::kNotFound, StrCat(Escape(store), ": there is no such folder"));
   ASSIGN_OR_RETURN(std::vector<Feature> features, ProbeMounts(store, ctx));
-  features.push_back(Answered(Named("fs-verity", "fs-verity on the store's file system"), TryVerity(store, ctx)));
+  ASSIGN_OR_RETURN(const UniqueFd folder, OpenDir(AT_FDCWD, store, ctx.sys));
+  features.push_back(
+      Answered(Named("fs-verity", "fs-verity on the store's file system"), -TryVerity(folder.get(), ctx.sys)));
   features.push_back(Answered(Named("reflink", "reflinks on the store's file system"), TryReflink(store, ctx)));
   return features;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "initramfs/rootfs/files.h"
+#include "initramfs/rootfs/fs_verity.h"
 #include "initramfs/rootfs/loop_device.h"
 
 namespace hostapp::initramfs {
@@ -30,8 +31,9 @@ bool MountImage(const ComposefsMount& what, ImageBy& by, Problem& why) {
 }
 
 bool MountOverlay(const ComposefsMount& what, StoreAs as) {
-  const std::string_view between = as == StoreAs::kDataOnly ? "::" : ":";
-  const Text<1024> options("metacopy=on,redirect_dir=on,lowerdir=", what.place, between, what.objects);
+  const std::string_view verity = as == StoreAs::kVerified ? "verity=require," : "";
+  const std::string_view between = as == StoreAs::kOrdinary ? ":" : "::";
+  const Text<1024> options(verity, "metacopy=on,redirect_dir=on,lowerdir=", what.place, between, what.objects);
   errno = ENAMETOOLONG;
   return !options.truncated() && mount(what.name, what.target, "overlay", MS_RDONLY, options.c_str()) == 0;
 }
@@ -39,12 +41,24 @@ bool MountOverlay(const ComposefsMount& what, StoreAs as) {
 }  // namespace
 
 std::string_view ImageByName(ImageBy by) { return by == ImageBy::kLoop ? "loop" : "file"; }
-std::string_view StoreAsName(StoreAs as) { return as == StoreAs::kDataOnly ? "data-only" : "ordinary"; }
+std::string_view StoreAsName(StoreAs as) {
+  switch (as) {
+    case StoreAs::kVerified:
+      return "verified";
+    case StoreAs::kDataOnly:
+      return "data-only";
+    case StoreAs::kOrdinary:
+      break;
+  }
+  return "ordinary";
+}
 
 bool MountComposefs(const ComposefsMount& what, ComposefsWay& way, Problem& why) {
   if (!MountImage(what, way.image, why)) return false;
   bool mounted = false;
-  for (const StoreAs as : {StoreAs::kDataOnly, StoreAs::kOrdinary}) {
+  const bool verity = HasFsVerity(what.image);
+  for (const StoreAs as : {StoreAs::kVerified, StoreAs::kDataOnly, StoreAs::kOrdinary}) {
+    if (as == StoreAs::kVerified && !verity) continue;
     way.store = as;
     mounted = MountOverlay(what, as);
     if (mounted) break;

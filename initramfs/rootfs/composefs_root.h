@@ -5,8 +5,10 @@
 //
 //   the image   by a loop device; where there is none, by the kernel's own reading of the file (Linux 6.12): that
 //               counts as one more file system of a stack that may have two, and an overlay above may be refused
-//   the store   as a data-only lower layer (Linux 6.5), of which nothing but contents is ever visible; else as an
-//               ordinary lower layer, whose folders 00 to ff the image hides by whiteouts
+//   the store   where the image file has fs-verity, all files of its store have it: as a data-only lower layer whose
+//               files overlayfs opens only with the fs-verity digest that the image has for them (Linux 6.6); else as a
+//               data-only lower layer (Linux 6.5), of which nothing but contents is ever visible; else as an ordinary
+//               lower layer, whose folders 00 to ff the image hides by whiteouts
 #pragma once
 
 #include "initramfs/rootfs/problem.h"
@@ -14,7 +16,7 @@
 namespace hostapp::initramfs {
 
 enum class ImageBy : uint8_t { kLoop, kFile };
-enum class StoreAs : uint8_t { kDataOnly, kOrdinary };
+enum class StoreAs : uint8_t { kVerified, kDataOnly, kOrdinary };
 
 struct ComposefsWay {
   ImageBy image = ImageBy::kLoop;

@@ -117,6 +117,11 @@ bool Measure(int file, Digest& digest) {
 
 }  // namespace
 
+bool HasFsVerity(int file) {
+  Digest digest;
+  return Measure(file, digest);
+}
+
 bool ComputeFsVerity(int file, Digest& digest) {
   MerkleTree tree;
   uint64_t size = 0;

@@ -13,6 +13,9 @@ namespace hostapp::initramfs {
 // `name` is for the problem: a file that cannot be read has not got the digest.
 bool CheckFsVerity(int file, const bootsel::Digest& wanted, std::string_view name, Problem& why);
 
+// Whether the file system keeps the digest, and the kernel compares every block that it reads.
+bool HasFsVerity(int file);
+
 // By reading; false with errno.
 bool ComputeFsVerity(int file, bootsel::Digest& digest);
 

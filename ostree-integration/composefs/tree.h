@@ -27,6 +27,7 @@ inline constexpr size_t kMaxInlineBytes = 5000;               // of content in t
 inline constexpr uint64_t kMaxFileBytes = uint64_t{1} << 53;  // of a file of the store
 // Of one file: names, values, 7 bytes for each and 12 for all. libcomposefs's limit: half of what its image can have.
 inline constexpr size_t kMaxXattrBytes = 32767;
+size_t XattrBytes(std::span<const Xattr> xattrs);
 // Content that is as short takes less room in the image than its place in the store.
 inline constexpr size_t kSmallContentBytes = 64;
 

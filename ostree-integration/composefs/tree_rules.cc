@@ -29,6 +29,12 @@ Status CheckXattr(const Xattr& xattr) {
 
 }  // namespace
 
+size_t XattrBytes(std::span<const Xattr> xattrs) {
+  size_t bytes = kXattrHeader;
+  for (const Xattr& xattr : xattrs) bytes += kXattrOverhead + xattr.name.size() + xattr.value.size();
+  return bytes;
+}
+
 Error Refused(std::string why) { return {Errc::kCorrupt, std::move(why)}; }
 
 Status CheckName(std::string_view name) {
@@ -41,12 +47,9 @@ Status CheckName(std::string_view name) {
 }
 
 Status CheckXattrs(std::span<const Xattr> xattrs) {
-  size_t bytes = kXattrHeader;
-  for (const Xattr& xattr : xattrs) {
-    TRY(CheckXattr(xattr));
-    bytes += kXattrOverhead + xattr.name.size() + xattr.value.size();
-    if (bytes > kMaxXattrBytes) return Refused(StrCat("extended attributes of more than ", kMaxXattrBytes, " bytes"));
-  }
+  for (const Xattr& xattr : xattrs) TRY(CheckXattr(xattr));
+  if (XattrBytes(xattrs) > kMaxXattrBytes)
+    return Refused(StrCat("extended attributes of more than ", kMaxXattrBytes, " bytes"));
   if (xattrs.size() < 2) return Ok();
   std::vector<std::string_view> names;
   names.reserve(xattrs.size());

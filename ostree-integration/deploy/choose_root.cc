@@ -5,7 +5,6 @@
 
 #include "hostapp/base/strings.h"
 #include "ostree-integration/deploy/read_file.h"
-#include "ostree-integration/store/object_id.h"
 
 namespace hostapp {
 namespace {
@@ -83,29 +82,22 @@ Result<std::string> WhatKernelLacks(const ImageStore& store, const std::string& 
                 " (neither built in nor as a module in ", Escape(lists.folder), ")");
 }
 
-Result<std::string> WhatNamesHinder(const ImageStore& store, const std::string& commit) {
-  ASSIGN_OR_RETURN(const std::vector<TreeEntry> top, ListTree(store, commit, ""));
-  const auto found = std::ranges::find_if(top, IsObjectFolder, &TreeEntry::name);
-  if (found == top.end()) return std::string();
-  return StrCat("the image has /", found->name, ", a name that a composefs root needs itself");
-}
-
 // Why the image cannot have a composefs root; empty: it can.
-Result<std::string> Obstacle(const ImageStore& store, const std::string& commit, const std::string& version,
-                             const std::vector<Need>& needs) {
-  ASSIGN_OR_RETURN(std::string names, WhatNamesHinder(store, commit));
-  if (!names.empty()) return names;
+Result<std::string> Obstacle(const ImageStore& store, const std::string& commit, const ImageTree& tree,
+                             const std::string& version, const std::vector<Need>& needs) {
+  const std::string of_tree = tree.ObstacleToRootImage();
+  if (!of_tree.empty()) return StrCat("the image has ", of_tree);
   return WhatKernelLacks(store, commit, version, needs);
 }
 
 }  // namespace
 
-Result<RootChoice> ChooseRoot(const ImageStore& store, const std::string& commit, const std::string& kernel_version,
-                              std::optional<RootKind> chosen) {
+Result<RootChoice> ChooseRoot(const ImageStore& store, const std::string& commit, const ImageTree& tree,
+                              const std::string& kernel_version, std::optional<RootKind> chosen) {
   if (chosen == RootKind::kCheckout) return RootChoice{.kind = RootKind::kCheckout, .reason = {}};
   std::vector<Need> needs = {kErofs, kOverlay};
   if (!chosen) needs.push_back(kLoop);
-  ASSIGN_OR_RETURN(const std::string obstacle, Obstacle(store, commit, kernel_version, needs));
+  ASSIGN_OR_RETURN(const std::string obstacle, Obstacle(store, commit, tree, kernel_version, needs));
   if (obstacle.empty()) return RootChoice{};
   if (!chosen) return RootChoice{.kind = RootKind::kCheckout, .reason = obstacle + ": a checkout root"};
   return Error(Errc::kCorrupt, StrCat("a composefs root was chosen, but ", obstacle, "; choose with: hostapp deploy ",

@@ -11,6 +11,7 @@
 
 #include "ostree-integration/deploy/deployment.h"
 #include "ostree-integration/store/image_store.h"
+#include "ostree-integration/store/image_tree.h"
 
 namespace hostapp {
 
@@ -19,9 +20,10 @@ struct RootChoice {
   std::string reason;  // a sentence: why it is a checkout although nobody chose one; else empty
 };
 
-// `chosen`: by the operator, which is how it will be. Nobody's choice: composefs, if the image can have it.
-// kCorrupt: a composefs root was chosen and the image cannot have one; loop devices are not asked for then.
-Result<RootChoice> ChooseRoot(const ImageStore& store, const std::string& commit, const std::string& kernel_version,
-                              std::optional<RootKind> chosen);
+// `tree` is the commit's. `chosen`: by the operator, which is how it will be. Nobody's choice: composefs, if the image
+// can have it. kCorrupt: a composefs root was chosen and the image cannot have one; loop devices are not asked for
+// then.
+Result<RootChoice> ChooseRoot(const ImageStore& store, const std::string& commit, const ImageTree& tree,
+                              const std::string& kernel_version, std::optional<RootKind> chosen);
 
 }  // namespace hostapp

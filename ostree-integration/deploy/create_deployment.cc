@@ -12,14 +12,13 @@
 namespace hostapp {
 namespace {
 
-Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, RootKind root, Deployment& deployment,
-                         OpContext& ctx) {
+Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const ImageTree& tree, RootKind root,
+                         Deployment& deployment, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir,
                    MakeDirs(sysroot.deployments(), std::to_string(deployment.serial), 0755, ctx.sys));
-  ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, deployment.manifest_digest, ctx));
   TRY(WriteContents(dir.get(), tree.Objects(), ctx));
   if (root == RootKind::kComposefs) {
-    ASSIGN_OR_RETURN(deployment.composefs, WriteRootFile(tree, dir.get(), kRootFileName, ctx));
+    ASSIGN_OR_RETURN(deployment.composefs, WriteRootFile(store, tree, dir.get(), kRootFileName, ctx));
   } else {
     TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
   }
@@ -50,7 +49,7 @@ Result<DeploymentSerial> NextSerial(const Sysroot& sysroot) {
 }
 
 Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
-                                    const NewDeployment& wanted, OpContext& ctx) {
+                                    const ImageTree& tree, const NewDeployment& wanted, OpContext& ctx) {
   ASSIGN_OR_RETURN(const DeploymentSerial serial, NextSerial(sysroot));
   Deployment deployment{.serial = serial,
                         .reference = wanted.reference,
@@ -64,7 +63,7 @@ Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroo
                         .created = ctx.clock.UnixSeconds(),
                         .root_chosen = wanted.root_chosen};
   TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
-  if (Status filled = FillDeploymentDir(sysroot, store, wanted.root, deployment, ctx); !filled.ok()) {
+  if (Status filled = FillDeploymentDir(sysroot, store, tree, wanted.root, deployment, ctx); !filled.ok()) {
     (void)RemoveDeployment(lock, sysroot, serial, ctx);
     return std::move(filled).While("making deployment ", serial).error();
   }

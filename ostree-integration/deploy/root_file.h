@@ -12,7 +12,9 @@ inline constexpr const char* kRootFileName = "root.cfs";
 
 // Writes the tree (ImageTree::WriteRootImage() says what and which errors) as the new file `name` in `dir`; returns its
 // fs-verity digest. Not durable yet; what an error leaves of it is the caller's to remove. kBusy: the name is taken.
-Result<HashValue> WriteRootFile(const ImageTree& tree, int dir, const std::string& name, OpContext& ctx);
+// With fs-verity where the store has it, which tells the helper that its files have.
+Result<HashValue> WriteRootFile(const ImageStore& store, const ImageTree& tree, int dir, const std::string& name,
+                                OpContext& ctx);
 
 // CheckTree() for a composefs root.
 Result<std::vector<TreeProblem>> CheckRootFile(const Sysroot& sysroot, const ImageStore& store,

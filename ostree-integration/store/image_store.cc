@@ -7,6 +7,7 @@
 #include <array>
 
 #include "hostapp/base/durable.h"
+#include "hostapp/base/enable_verity.h"
 #include "ostree-integration/store/store_impl.h"
 
 namespace hostapp {
@@ -37,9 +38,14 @@ Status MakeObjectFolders(int objects, OpContext& ctx) {
   return Ok();
 }
 
-Status SetConfig(OstreeRepo* repo) {
+// Ours, in the repository's config; libostree keeps groups that it doesn't know.
+constexpr const char* kOurGroup = "hostapp";
+constexpr const char* kVerityKey = "fs-verity";
+
+Status SetConfig(OstreeRepo* repo, bool verity) {
   const glib::KeyFilePtr config(ostree_repo_copy_config(repo));
-  bool changed = false;
+  bool changed = verity;
+  if (verity) g_key_file_set_boolean(config.get(), kOurGroup, kVerityKey, TRUE);
   for (const ConfigKey& key : kConfig) {
     const glib::StringPtr old(g_key_file_get_string(config.get(), "core", key.name, nullptr));
     if (old && std::string_view(old.get()) == key.value) continue;
@@ -78,18 +84,31 @@ ImageStore::~ImageStore() = default;
 
 int ImageStore::sysroot_fd() const { return impl_->sysroot.get(); }
 int ImageStore::tmp_fd() const { return impl_->tmp.get(); }
+bool ImageStore::has_verity() const { return impl_->verity; }
+
+Status ImageStore::GiveVerity(int dir, const std::string& name, Syscalls& sys) const {
+  if (!has_verity()) return Ok();
+  const int result = EnableVerity(dir, name.c_str(), sys);
+  if (result >= 0) return Ok();
+  if (result != -EOPNOTSUPP && result != -ENOTTY) return SysError(-result, "enabling fs-verity");
+  return Error(Errc::kIo,
+               StrCat("this file system does not keep fs-verity as the store's did when it was made; to go on ",
+                      "without: ostree config --repo=ostree/repo set ", kOurGroup, ".", kVerityKey, " false"));
+}
 
 Result<ImageStore> ImageStore::Create(int sysroot_fd, OpContext& ctx) {
   {
     ASSIGN_OR_RETURN(const UniqueFd repo_dir, MakeDirs(sysroot_fd, kRepoPath, 0755, ctx.sys));
     ASSIGN_OR_RETURN(const UniqueFd tmp, MakeDirs(sysroot_fd, kTmpPath, 0700, ctx.sys));
+    // A store that is there already may have files without.
+    const bool verity = !Exists(repo_dir.get(), "config") && TryVerity(tmp.get(), ctx.sys) == 0;
     glib::ErrorSlot error;
     // Idempotent: makes what is missing, writes the config only when there is none.
     const auto repo =
         glib::Adopt(ostree_repo_create_at(repo_dir.get(), ".", OSTREE_REPO_MODE_BARE, nullptr, nullptr, error));
     if (!repo) return error.Take().Prefix("making the store in ostree/repo");
     TRY(CheckMode(repo.get()));
-    TRY(SetConfig(repo.get()).While("writing the store's config"));
+    TRY(SetConfig(repo.get(), verity).While("writing the store's config"));
     TRY(RemoveUnfinishedConfig(repo_dir.get(), ctx));
     ASSIGN_OR_RETURN(const UniqueFd objects, OpenDir(repo_dir.get(), "objects", ctx.sys));
     TRY(MakeObjectFolders(objects.get(), ctx));
@@ -106,6 +125,8 @@ Result<ImageStore> ImageStore::Open(int sysroot_fd, OpContext& ctx) {
   impl->repo = glib::Adopt(ostree_repo_open_at(sysroot_fd, std::string(kRepoPath).c_str(), nullptr, error));
   if (!impl->repo) return error.Take(Errc::kCorrupt).Prefix("opening the store ostree/repo");
   TRY(CheckMode(impl->repo.get()));
+  impl->verity =
+      g_key_file_get_boolean(ostree_repo_get_config(impl->repo.get()), kOurGroup, kVerityKey, nullptr) != FALSE;
   ASSIGN_OR_RETURN(impl->objects, OpenBelow(sysroot_fd, StrCat(kRepoPath, "/objects"), ctx));
   return ImageStore(std::move(impl));
 }

@@ -41,6 +41,13 @@ class ImageStore {
   // `hostapp/tmp`: spool files and other unfinished work.
   int tmp_fd() const;
 
+  // Whether every file of more than composefs::kSmallContentBytes in it has fs-verity, and root.cfs is to have it. So
+  // decided when the store is made, by whether its file system can.
+  bool has_verity() const;
+  // Enables it on the new file `name`, which nobody has open for writing; ok and nothing done where has_verity() is
+  // false. Durable after a sync. kNoSpace, kIo: also where the store was moved to a file system that cannot.
+  Status GiveVerity(int dir, const std::string& name, Syscalls& sys) const;
+
   // For this module's own files: libostree's handle and what goes with it.
   struct Impl;
   Impl& impl() const { return *impl_; }

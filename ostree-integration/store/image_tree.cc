@@ -99,24 +99,34 @@ Result<std::string> RootTree::ReadShort(const Inode& inode) const {
                StrCat("the object ", path, " has not the content that it had; `hostapp fsck --repair`"));
 }
 
-Status CheckRootNames(const Node& root) {
-  for (const auto& [name, child] : root.children) {
-    if (!IsObjectFolder(name)) continue;
-    return Error(Errc::kCorrupt,
-                 StrCat("/", name, ": a composefs root cannot have this name at its top; rename it, or ",
-                        "deploy with --root checkout"));
+std::string Obstacle(const Inode& inode) {
+  if (inode.xattrs.empty()) return {};
+  std::vector<composefs::Xattr> xattrs;
+  (void)RootMetadata(inode, xattrs);
+  if (composefs::XattrBytes(xattrs) <= composefs::kMaxXattrBytes) return {};
+  return StrCat(" with extended attributes of more than ", composefs::kMaxXattrBytes, " bytes");
+}
+
+std::string Obstacle(const Node& folder, const std::string& path) {
+  for (const auto& [name, child] : folder.children) {
+    const std::string here = StrCat(path, "/", name);
+    std::string obstacle = Obstacle(*child.inode);
+    if (!obstacle.empty()) return Escape(here) + obstacle;
+    if (!child.is_dir()) continue;
+    obstacle = Obstacle(child, here);
+    if (!obstacle.empty()) return obstacle;
   }
-  return Ok();
+  return {};
 }
 
 Result<RootImage> Write(const ImageStore& store, const Node& root, ByteSink& out, OpContext& ctx) {
-  TRY(CheckRootNames(root));
   std::vector<composefs::Xattr> xattrs;
   ASSIGN_OR_RETURN(Tree tree, Tree::Create(RootMetadata(*root.inode, xattrs)));
   tree.Reserve(RootTree::CountNames(root));
   TRY(RootTree(store, ctx, tree).AddChildren(root, Tree::kRoot));
-  ASSIGN_OR_RETURN(const composefs::Image image, composefs::WriteImage(tree, composefs::OldestFormat(tree), out));
-  RootImage written{.digest = {}, .bytes = image.bytes};
+  const composefs::FormatVersion format = composefs::OldestFormat(tree);
+  ASSIGN_OR_RETURN(const composefs::Image image, composefs::WriteImage(tree, format, out));
+  RootImage written{.digest = {}, .bytes = image.bytes, .format = static_cast<uint32_t>(format)};
   std::copy(image.digest.begin(), image.digest.end(), written.digest.bytes.begin());
   return written;
 }
@@ -142,7 +152,21 @@ Result<ImageTree> ImageTree::Load(const ImageStore& store, const Digest& manifes
 }
 
 Result<RootImage> ImageTree::WriteRootImage(ByteSink& out, OpContext& ctx) const {
-  return Write(*store_, *root_, out, ctx).While("the root image of ", manifest_digest_.Short());
+  const auto write = [&]() -> Result<RootImage> {
+    if (const std::string obstacle = ObstacleToRootImage(); !obstacle.empty()) {
+      return Error(Errc::kCorrupt, StrCat("it has ", obstacle, "; deploy with --root checkout"));
+    }
+    return Write(*store_, *root_, out, ctx);
+  };
+  return write().While("the root image of ", manifest_digest_.Short());
+}
+
+std::string ImageTree::ObstacleToRootImage() const {
+  for (const auto& [name, child] : root_->children) {
+    if (IsObjectFolder(name)) return StrCat("/", name, ", a name that a composefs root needs itself");
+  }
+  const std::string at_root = Obstacle(*root_->inode);
+  return at_root.empty() ? Obstacle(*root_, "") : "/" + at_root;
 }
 
 std::vector<ObjectSize> ImageTree::Objects() const {

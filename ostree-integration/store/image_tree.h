@@ -15,8 +15,9 @@ namespace hostapp {
 struct Node;
 
 struct RootImage {
-  HashValue digest;    // fs-verity: stands for the whole tree with everything in it
-  uint64_t bytes = 0;  // a multiple of 4096
+  HashValue digest;     // fs-verity: stands for the whole tree with everything in it
+  uint64_t bytes = 0;   // a multiple of 4096
+  uint32_t format = 0;  // composefs's, 0 or 1
 };
 
 // One object of a tree, however many names it has.
@@ -33,11 +34,14 @@ class ImageTree {
   // outlives the tree.
   static Result<ImageTree> Load(const ImageStore& store, const Digest& manifest_digest, OpContext& ctx);
 
+  // Why no composefs image can stand for the tree, as what the image has ("/ab, a name that a composefs root needs
+  // itself"); empty: one can.
+  std::string ObstacleToRootImage() const;
+
   // Files are where `ostree/repo/objects` has them; content of up to 64 bytes is in the image itself
   // (docs/formats-composefs.md). Every device writes the same bytes.
-  // kNotFound: a short file is not in the store; kCorrupt: a short file that is damaged, a name at the root that the
-  // store's folders would be seen below (00 to ff), what composefs cannot keep; those of `out`, after which what it has
-  // is no image. Durability is the caller's.
+  // kNotFound: a short file is not in the store; kCorrupt: a short file that is damaged, an ObstacleToRootImage();
+  // those of `out`, after which what it has is no image. Durability is the caller's.
   Result<RootImage> WriteRootImage(ByteSink& out, OpContext& ctx) const;
 
   // Valid while this lives. Below() finds what is in it.

@@ -9,6 +9,7 @@
 #include <array>
 
 #include "hostapp/base/durable.h"
+#include "ostree-integration/composefs/tree.h"
 
 namespace hostapp {
 namespace {
@@ -25,6 +26,10 @@ std::string RefFileName(size_t n) { return StrCat("ref-", n); }
 Status Check(int result, std::string_view doing) {
   if (result >= 0) return Ok();
   return SysError(-result, doing);
+}
+
+bool WantsVerity(const Inode& inode) {
+  return inode.type == Inode::Type::kFile && inode.size > composefs::kSmallContentBytes;
 }
 
 // Exactly `size` bytes.
@@ -112,6 +117,7 @@ bool ObjectStage::Claim(const Inode& inode) {
   const std::lock_guard lock(mutex_);
   is_new = is_new && staged_.insert(inode.object).second;
   if (is_new) contents_.push_back({inode.object, kFileExtension});
+  if (is_new && store_.has_verity() && WantsVerity(inode)) with_verity_.push_back(inode.object);
   (is_new ? counts_.written_objects : counts_.reused_objects) += 1;
   (is_new ? counts_.written_bytes : counts_.reused_bytes) += inode.size;
   return is_new;
@@ -288,6 +294,19 @@ Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::str
   return id;
 }
 
+// After a sync: enabling it writes a file's own pages out one by one.
+Status ObjectStage::EnableVerityOfContents() {
+  if (with_verity_.empty()) return Ok();
+  TRY(SyncFilesystem(dir_.get(), ctx_.sys));
+  for (size_t i = 0; i < with_verity_.size(); ++i) {
+    workers_.Submit([this, i](size_t) {
+      Status enabled = store_.GiveVerity(dir_.get(), Hex(with_verity_[i]), ctx_.sys);
+      if (!enabled.ok()) Fail(i, std::move(enabled).error());
+    });
+  }
+  return Settle();
+}
+
 Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {
   for (const auto& [id, extension] : objects) {
     TRY(Rename(dir_.get(), Hex(id), store_.impl().objects.get(), ObjectPath(id, extension), ctx_.sys));
@@ -298,6 +317,7 @@ Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {
 Status ObjectStage::Publish() {
   workers_.Wait();  // for files of no commit
   if (refs_.empty()) return Ok();
+  TRY(EnableVerityOfContents().While("completing the staged objects"));
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.
   TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the staged objects durable"));

@@ -115,6 +115,7 @@ class ObjectStage {
   Status WriteNewFile(const std::string& name, const Inode& inode, ByteSpan content);
   Status WriteSmallFile(const std::string& name, ByteSpan bytes);
   Status Finish(int file, const Inode& inode);
+  Status EnableVerityOfContents();
   Status PublishObjects(std::span<const StagedObject> objects);
   Status PublishRefs();
 
@@ -130,6 +131,7 @@ class ObjectStage {
   uint64_t used_bytes_ = 0;
   std::unordered_set<Sha256, Sha256Hash> staged_;  // of all kinds
   std::vector<StagedObject> contents_;
+  std::vector<Sha256> with_verity_;  // of contents_, those that get fs-verity
   StageCounts counts_;
   std::optional<Error> error_;
   uint64_t error_order_ = 0;

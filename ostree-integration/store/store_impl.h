@@ -28,6 +28,7 @@ struct ImageStore::Impl {
   UniqueFd tmp;      // hostapp/tmp
   UniqueFd objects;  // ostree/repo/objects
   glib::ObjectPtr<OstreeRepo> repo;
+  bool verity = false;  // has_verity()
 };
 
 std::string LayerRef(const Digest& diff_id);

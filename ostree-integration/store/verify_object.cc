@@ -8,6 +8,9 @@
 
 #include <span>
 
+#include "hostapp/base/enable_verity.h"
+#include "ostree-integration/composefs/tree.h"
+
 namespace hostapp {
 namespace {
 
@@ -66,6 +69,9 @@ Result<Sha256> ObjectVerifier::HashFileObject(const std::string& path, uint64_t&
   hasher_ = Hasher();
   HashObjectHeader(inode, hasher_);
   TRY(HashContent(file.get(), bytes));
+  if (store_.has_verity() && bytes > composefs::kSmallContentBytes && !HasVerity(file.get())) {
+    return Error(Errc::kCorrupt, "it has no fs-verity, and no deployment can read it");
+  }
   return ToSha256(hasher_.Finish());
 }
 

@@ -18,8 +18,8 @@
 
 #include "hostapp/base/sinks.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/composefs/dump.h"
 #include "ostree-integration/composefs/erofs_writer.h"
-#include "tests/support/composefs_dump.h"
 
 namespace hostapp::composefs {
 namespace {
@@ -52,7 +52,7 @@ Result<FormatVersion> Version(std::string_view text) {
 Status Make(const std::vector<const char*>& args) {
   ASSIGN_OR_RETURN(const FormatVersion version, Version(args[0]));
   ASSIGN_OR_RETURN(const std::string_view text, Map(args[1]));
-  ASSIGN_OR_RETURN(const Tree tree, testing::ComposefsDump::Read(text));
+  ASSIGN_OR_RETURN(const Tree tree, ReadDump(text));
   UniqueFd fd;
   if (args.size() == 3) {
     fd.Reset(::open(args[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -75,7 +75,7 @@ Status Time(const std::vector<const char*>& args) {
   ASSIGN_OR_RETURN(const std::string_view text, Map(args[2]));
   for (int run = 0; run < std::atoi(args[3]); ++run) {
     const Clock::time_point begin = Clock::now();
-    ASSIGN_OR_RETURN(const Tree tree, testing::ComposefsDump::Read(text));
+    ASSIGN_OR_RETURN(const Tree tree, ReadDump(text));
     const Clock::time_point half = Clock::now();
     const double of_tree = MillisecondsSince(begin);
     NoSink sink;

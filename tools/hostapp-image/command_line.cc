@@ -12,7 +12,7 @@
 namespace hostapp::cli {
 namespace {
 
-const std::vector<std::string> kLaterVerbs = {"diff", "lint", "delta", "keygen", "sign", "verify", "composefs-digest"};
+const std::vector<std::string> kLaterVerbs = {"diff", "lint", "delta", "keygen", "sign", "verify"};
 constexpr uint64_t kMostLayers = 100;
 
 // The words as they stood; MakeVerb() gives them meaning.
@@ -20,7 +20,7 @@ struct Words {
   std::string rootfs, source, destination, reference, version, base,
       layers = "1", compression = "zstd", level = "0", file, size, loader = "none", file_system = "ext4", hostname,
       password_hash;
-  std::optional<std::string> root;
+  std::optional<std::string> root, image, dump, format;
   std::vector<std::string> labels, kernel_arguments, ssh_keys;
 };
 
@@ -123,6 +123,25 @@ Result<ImageVerb> MakeDisk(const Words& words) {
   return ImageVerb(std::move(verb));
 }
 
+Result<ImageVerb> MakeComposefsDigest(const Words& words) {
+  ComposefsDigestVerb verb;
+  if (words.image.has_value() == words.dump.has_value()) {
+    return Error(Errc::kInvalid, "it is of an image or of --from-dump FILE: one of the two");
+  }
+  if (words.format && !words.dump) {
+    return Error(Errc::kInvalid, "--format goes with --from-dump: an image's is what devices write");
+  }
+  if (words.image) {
+    ASSIGN_OR_RETURN(verb.reference, ReferenceFrom("the image", *words.image));
+  }
+  verb.dump = words.dump;
+  if (words.format) {
+    ASSIGN_OR_RETURN(const uint64_t format, NumberArgument("--format", *words.format, 0, 1));
+    verb.format = static_cast<int>(format);
+  }
+  return ImageVerb(std::move(verb));
+}
+
 class Grammar {
  public:
   Grammar();
@@ -135,6 +154,7 @@ class Grammar {
   void AddCopy(const std::string& name, const std::string& description);
   void AddInspect();
   void AddDisk();
+  void AddComposefsDigest();
 
   Words words_;
   ProgramGrammar program_{"hostapp-image", "Operating systems as container images, where releases are made.",
@@ -148,6 +168,7 @@ Grammar::Grammar() {
   AddCopy("push", "The same");
   AddInspect();
   AddDisk();
+  AddComposefsDigest();
 }
 
 VerbGrammar Grammar::Add(const std::string& words, const std::string& description, MakeVerb make) {
@@ -200,6 +221,15 @@ void Grammar::AddDisk() {
       .Repeated("--ssh-key", words_.ssh_keys, "Public keys that may log in as root; may be repeated", "FILE")
       .Option("--password-hash", words_.password_hash,
               "root's password, as `openssl passwd -6` prints it; -: standard input", "FILE");
+}
+
+void Grammar::AddComposefsDigest() {
+  Add("composefs-digest", "Print the fs-verity digest of the composefs image that stands for a tree",
+      MakeComposefsDigest)
+      .Argument("reference", words_.image, "as the source of copy", "REF")
+      .Option("--from-dump", words_.dump, "Of a tree written down as composefs-dump(5) says; -: standard input", "FILE")
+      .Option("--format", words_.format, "The dump's image in this version of the format (the oldest that can be)",
+              "0|1");
 }
 
 Result<std::variant<ImageCommandLine, HelpText>> Grammar::Parse(std::vector<std::string> arguments) {

@@ -33,7 +33,14 @@ struct DiskVerb {
   SettingsFiles settings;
 };
 
-using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb, DiskVerb>;
+// One of the two: an image, or a file with a tree written down.
+struct ComposefsDigestVerb {
+  std::optional<Reference> reference;
+  std::optional<std::string> dump;
+  std::optional<int> format;  // of the dump's image; nothing: the oldest that says all of it
+};
+
+using ImageVerb = std::variant<PackVerb, CopyVerb, InspectVerb, DiskVerb, ComposefsDigestVerb>;
 
 struct ImageCommandLine {
   CommonOptions common;

@@ -169,4 +169,14 @@ Outcome RenderInspect(const InspectedImage& image) {
   return {.document = InspectDocument(image), .text = InspectText(image), .kind = Outcome::Kind::kAnswer};
 }
 
+Outcome RenderComposefsDigest(const ComposefsDigest& digest) {
+  return {.document = Json::Object{{"manifest_digest",
+                                    digest.manifest_digest ? Json(digest.manifest_digest->ToString()) : Json()},
+                                   {"composefs_digest", digest.digest.Hex()},
+                                   {"format", uint64_t{digest.format}},
+                                   {"bytes", digest.bytes}},
+          .text = StrCat(digest.digest.Hex(), "\n"),
+          .kind = Outcome::Kind::kAnswer};
+}
+
 }  // namespace hostapp::cli

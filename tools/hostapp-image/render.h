@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hostapp/layer/pack.h"
+#include "hostapp/lifecycle/composefs_digest.h"
 #include "hostapp/lifecycle/copy_image.h"
 #include "hostapp/lifecycle/make_disk.h"
 #include "hostapp/oci/image_config.h"
@@ -24,5 +25,7 @@ struct InspectedImage {
 };
 
 Outcome RenderInspect(const InspectedImage& image);
+
+Outcome RenderComposefsDigest(const ComposefsDigest& digest);
 
 }  // namespace hostapp::cli

@@ -3,7 +3,9 @@
 
 #include <cstdlib>
 
+#include "hostapp/base/private_folder.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/lifecycle/composefs_digest.h"
 #include "hostapp/lifecycle/copy_image.h"
 #include "hostapp/lifecycle/open_image.h"
 #include "tools/hostapp-image/render.h"
@@ -40,7 +42,7 @@ void TellDropped(const std::vector<std::string>& dropped, OpContext& ctx) {
 Result<Outcome> Run(const PackVerb& verb, OpContext& ctx) {
   PackOptions options = verb.options;
   ASSIGN_OR_RETURN(options.source_date_epoch, SourceDateEpoch());
-  if (const char* temp = std::getenv("TMPDIR"); temp != nullptr && *temp != '\0') options.temp_dir = temp;
+  options.temp_dir = TempParent();
   std::unique_ptr<ImageSource> base;
   if (verb.base) {
     ASSIGN_OR_RETURN(base, OpenSource(*verb.base, {}, ctx));
@@ -72,6 +74,16 @@ Result<Outcome> Run(const DiskVerb& verb, OpContext& ctx) {
   ASSIGN_OR_RETURN(const DiskReport report,
                    MakeDisk(verb.reference, *source, options, ctx).While("making ", Escape(verb.options.file)));
   return RenderDisk(report, verb.options.file);
+}
+
+Result<Outcome> Run(const ComposefsDigestVerb& verb, OpContext& ctx) {
+  if (verb.dump) {
+    ASSIGN_OR_RETURN(const ComposefsDigest digest, DigestOfDump(*verb.dump, verb.format));
+    return RenderComposefsDigest(digest);
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, OpenSource(*verb.reference, {}, ctx));
+  ASSIGN_OR_RETURN(const ComposefsDigest digest, DigestOfImage(*verb.reference, *source, ctx));
+  return RenderComposefsDigest(digest);
 }
 
 }  // namespace hostapp::cli

@@ -10,5 +10,6 @@ Result<Outcome> Run(const PackVerb& verb, OpContext& ctx);
 Result<Outcome> Run(const InspectVerb& verb, OpContext& ctx);
 Result<Outcome> Run(const DiskVerb& verb, OpContext& ctx);
 Result<Outcome> Run(const CopyVerb& verb, OpContext& ctx);
+Result<Outcome> Run(const ComposefsDigestVerb& verb, OpContext& ctx);
 
 }  // namespace hostapp::cli

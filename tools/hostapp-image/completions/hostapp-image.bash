@@ -19,13 +19,15 @@ _hostapp_image() {
     --root) mapfile -t COMPREPLY < <(compgen -W 'composefs checkout' -- "$current"); return ;;
     --fs) mapfile -t COMPREPLY < <(compgen -W 'ext4' -- "$current"); return ;;
     --from-image | --layers | --level | --label | --size | --karg | --hostname) return ;;
-    --ssh-key | --password-hash) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W '0 1' -- "$current"); return ;;
+    --ssh-key | --password-hash | --from-dump) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
   esac
   local global='--json --progress --quiet --verbose --help --version'
   case $verb in
-    '') words="pack copy push inspect disk $global" ;;
+    '') words="pack copy push inspect disk composefs-digest $global" ;;
     pack) words="--version --from-image --layers --compression --level --label $global" ;;
     disk) words="--size --loader --fs --karg --root --hostname --ssh-key --password-hash $global" ;;
+    composefs-digest) words="--from-dump --format $global" ;;
     *) words=$global ;;
   esac
   if [[ $verb = pack || $verb = disk ]] && [[ $current != -* ]]; then

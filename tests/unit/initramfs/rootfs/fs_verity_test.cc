@@ -2,6 +2,8 @@
 // Digests against libcrypto's, and against those that images are made with.
 #include "initramfs/rootfs/fs_verity.h"
 
+#include <unistd.h>
+
 #include <vector>
 
 #include "hostapp/base/hash.h"
@@ -72,6 +74,23 @@ TEST_F(FsVerityTest, AcceptsTheFileAndNoOther) {
   EXPECT_EQ(why_.text(), "root.cfs: the digest is " + Hex(Expected(content)) + ", not " + Hex(digest));
   content.pop_back();
   EXPECT_FALSE(CheckFsVerity(Open(content).get(), digest, "root.cfs", why_));
+}
+
+// Of what the kernel is to mount, no bit is left to chance: whatever is flipped, the file is refused before.
+TEST_F(FsVerityTest, RefusesTheFileWithAnyBitFlipped) {
+  const std::string content = Bytes(4200);
+  const bootsel::Digest digest = Expected(content);
+  tree_.File("file", content);
+  const Fd file = OpenAt(tree_.fd(), "file", O_RDWR);
+  for (size_t i = 0; i < content.size(); i++) {
+    for (int bit = 0; bit < 8; bit++) {
+      const char flipped = static_cast<char>(content[i] ^ 1 << bit);
+      ASSERT_EQ(pwrite(file.get(), &flipped, 1, static_cast<off_t>(i)), 1);
+      ASSERT_FALSE(CheckFsVerity(file.get(), digest, "root.cfs", why_)) << "byte " << i << ", bit " << bit;
+    }
+    ASSERT_EQ(pwrite(file.get(), &content[i], 1, static_cast<off_t>(i)), 1);
+  }
+  EXPECT_TRUE(CheckFsVerity(file.get(), digest, "root.cfs", why_)) << why_.text();
 }
 
 TEST_F(FsVerityTest, RefusesWhatCannotBeRead) {

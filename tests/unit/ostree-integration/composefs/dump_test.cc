@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tests' own parser: a dump that it understood wrongly would make the digests beside the reference's worthless.
+// A dump that is understood wrongly would make the digests beside the reference's worthless.
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "hostapp/base/strings.h"
-#include "tests/support/composefs_dump.h"
+#include "ostree-integration/composefs/dump.h"
 
 namespace hostapp::composefs {
 namespace {
@@ -55,7 +55,7 @@ constexpr Case kCases[] = {
 
 TEST(ComposefsDump, RefusesWhatIsNotADump) {
   for (const Case& test : kCases) {
-    const auto tree = testing::ComposefsDump::Read(StrCat(kRoot, test.lines));
+    const auto tree = ReadDump(StrCat(kRoot, test.lines));
     ASSERT_FALSE(tree.ok()) << test.lines;
     EXPECT_EQ(tree.error().message(), test.message) << test.lines;
     EXPECT_EQ(tree.error().code(), Errc::kCorrupt) << test.lines;
@@ -63,21 +63,53 @@ TEST(ComposefsDump, RefusesWhatIsNotADump) {
 }
 
 TEST(ComposefsDump, NeedsARoot) {
-  EXPECT_EQ(testing::ComposefsDump::Read("").error().message(), "a dump without a root");
-  EXPECT_EQ(testing::ComposefsDump::Read("/a 0 100644 1 0 0 0 0.0 - - -\n").error().message(),
+  EXPECT_EQ(ReadDump("").error().message(), "a dump without a root");
+  EXPECT_EQ(ReadDump("/a 0 100644 1 0 0 0 0.0 - - -\n").error().message(),
             "line 1: the folder of that path is not there yet");
 }
 
 TEST(ComposefsDump, FollowsLinksToLinksInAnyOrder) {
-  const auto tree = testing::ComposefsDump::Read(StrCat(kRoot,
-                                                        "/a 0 @100644 1 0 0 0 0.0 /b - -\n"
-                                                        "/b 0 @100644 1 0 0 0 0.0 /c - -\n"
-                                                        "/c 0 100644 3 0 0 0 0.0 - - -"));
+  const auto tree = ReadDump(StrCat(kRoot,
+                                    "/a 0 @100644 1 0 0 0 0.0 /b - -\n"
+                                    "/b 0 @100644 1 0 0 0 0.0 /c - -\n"
+                                    "/c 0 100644 3 0 0 0 0.0 - - -"));
   ASSERT_TRUE(tree.ok()) << tree.error().message();
   const auto& entries = tree->data().entries;
   ASSERT_GE(entries.size(), 3U);
   EXPECT_EQ(entries[entries.size() - 1].inode, entries[entries.size() - 3].inode);
   EXPECT_EQ(entries[entries.size() - 2].inode, entries[entries.size() - 3].inode);
+}
+
+TEST(ComposefsDump, WalksALongChainOfLinksOnce) {
+  constexpr int kLinks = 200'000;  // walked from each of them it would take minutes
+  std::string lines(kRoot);
+  for (int i = 0; i < kLinks; ++i) lines += StrCat("/", i, " 0 @100644 1 0 0 0 0.0 /", i + 1, " - -\n");
+  const std::string loop = StrCat(lines, "/", kLinks, " 0 @100644 1 0 0 0 0.0 /0 - -\n");
+  lines += StrCat("/", kLinks, " 0 100644 1 0 0 0 0.0 - - -\n");
+  const auto tree = ReadDump(lines);
+  ASSERT_TRUE(tree.ok()) << tree.error().message();
+  EXPECT_EQ(ReadDump(loop).error().message(), "/0: a loop of hard links");
+}
+
+TEST(ComposefsDump, TakesAFolderOfAMillionNames) {
+  constexpr int kNames = 1'000'000;
+  std::string lines(kRoot);
+  for (int i = 0; i < kNames; ++i) lines += StrCat("/", i, " 0 100644 1 0 0 0 0.0 - - -\n");
+  const auto tree = ReadDump(lines);
+  ASSERT_TRUE(tree.ok()) << tree.error().message();
+  EXPECT_GE(tree->data().entries.size(), size_t{kNames});
+}
+
+TEST(ComposefsDump, RefusesAttributesBeyondTheLimits) {
+  const auto with = [](const std::string& xattrs) {
+    return ReadDump(StrCat(kRoot, "/a 0 100644 1 0 0 0 0.0 - - - ", xattrs, "\n"));
+  };
+  EXPECT_EQ(with("user." + std::string(251, 'n') + "=1").error().message(),
+            "line 2: /a: an extended attribute's name of 256 bytes, more than 255");
+  EXPECT_EQ(with("user.a=" + std::string(65536, 'v')).error().message(),
+            "line 2: /a: user.a: a value of 65536 bytes, more than 65535");
+  EXPECT_EQ(with("user.a=" + std::string(20000, 'v') + " user.b=" + std::string(20000, 'v')).error().message(),
+            "line 2: /a: extended attributes of more than 32767 bytes");
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "hostapp/base/strings.h"
+#include "ostree-integration/composefs/dump.h"
 #include "ostree-integration/composefs/erofs_writer.h"
-#include "tests/support/composefs_dump.h"
 
 namespace hostapp::composefs {
 namespace {
@@ -49,7 +49,7 @@ std::string DigestLines(const Tree& tree) {
 class Golden : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Golden, IsBitForBitTheReferencesImage) {
-  const auto tree = testing::ComposefsDump::Read(Read(GetParam()));
+  const auto tree = ReadDump(Read(GetParam()));
   ASSERT_TRUE(tree.ok()) << tree.error().message();
   EXPECT_EQ(DigestLines(*tree), Read(GetParam().string() + ".digests"));
 }

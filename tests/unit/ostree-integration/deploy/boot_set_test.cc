@@ -256,7 +256,8 @@ struct CreatedTest : BootSetTest {
                                .image_arguments = {"quiet"},
                                .boot_set = set,
                                .root = root};
-    return CreateDeployment(sysroot.LockStore(), sysroot.Open(), store, wanted, ctx);
+    ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, wanted.manifest_digest, ctx));
+    return CreateDeployment(sysroot.LockStore(), sysroot.Open(), store, tree, wanted, ctx);
   }
   std::string RootFile() { return sysroot.DeploymentPath(1) + "/root.cfs"; }
   std::vector<TreeProblem> Check(const Deployment& deployment, TreeRepair repair) {

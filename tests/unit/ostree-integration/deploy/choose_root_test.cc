@@ -23,7 +23,9 @@ const std::string kErofs = "kernel/fs/erofs/erofs.ko", kOverlay = "kernel/fs/ove
 Result<RootChoice> Choose(const TinyImage& image, std::optional<RootKind> chosen = std::nullopt) {
   TestSysrootWithStore sysroot;
   const std::string commit = sysroot.Import(image).value();
-  return ChooseRoot(sysroot.OpenStore(), commit, kVersion, chosen);
+  const ImageStore store = sysroot.OpenStore();
+  const Digest manifest = ListImages(store).value().front().manifest_digest;
+  return ChooseRoot(store, commit, ImageTree::Load(store, manifest, sysroot.ctx()).value(), kVersion, chosen);
 }
 
 // An image whose kernel has these built in, and these as modules whose files are there.

@@ -126,8 +126,48 @@ TEST_F(ImageTreeTest, RefusesANameThatHidesAFolderOfTheStore) {
   const auto made = Write(MakeImage({TarBytes().Dir("usr/").Dir("a7/").End()}), bytes);
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code(), Errc::kCorrupt);
-  EXPECT_THAT(made.error().message(), HasSubstr("/a7: a composefs root cannot have this name at its top"));
+  EXPECT_THAT(made.error().message(),
+              HasSubstr("it has /a7, a name that a composefs root needs itself; deploy with --root checkout"));
   EXPECT_EQ(bytes.text, "");
+}
+
+// A file system that keeps any attributes (XFS does, ext4 and tmpfs have limits of their own).
+class TakesAnyXattr : public Syscalls {
+ public:
+  int Fsetxattr(int, const char*, const void*, size_t) override { return 0; }
+};
+
+TEST_F(ImageTreeTest, RefusesMoreAttributesThanAnImageCanHave) {
+  TakesAnyXattr sys;
+  OpContext any{.clock = ctx().clock, .log = ctx().log, .progress = ctx().progress, .cancel = {}, .sys = sys};
+  const auto with = [](size_t bytes) {
+    return MakeImage(
+        {TarBytes()
+             .Dir("usr/")
+             .Pax({{"SCHILY.xattr.user.a", std::string(bytes, 'a')}, {"SCHILY.xattr.user.b", std::string(bytes, 'b')}})
+             .File("usr/noted", "x")
+             .End()});
+  };
+  // 12 bytes for all, 7 and the name's for each.
+  const size_t most = (composefs::kMaxXattrBytes - 12) / 2 - 7 - std::string_view("user.a").size();
+  for (const size_t bytes : {most, most + 1}) {
+    const TestImage image = with(bytes);
+    ASSERT_OK(ImportImage(store(), image.manifest, image.config, *image.source, any));
+    ASSERT_OK(MergeImage(store(), image.manifest, image.config, any));
+    const auto tree = ImageTree::Load(store(), image.manifest.digest, any);
+    ASSERT_OK(tree);
+    StringSink out;
+    const auto made = tree->WriteRootImage(out, any);
+    if (bytes == most) {
+      EXPECT_EQ(tree->ObstacleToRootImage(), "");
+      ASSERT_OK(made);
+      continue;
+    }
+    EXPECT_EQ(tree->ObstacleToRootImage(), "/usr/noted with extended attributes of more than 32767 bytes");
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().code(), Errc::kCorrupt);
+    EXPECT_EQ(out.text, "");
+  }
 }
 
 TEST_F(ImageTreeTest, RefusesAShortFileThatIsDamaged) {

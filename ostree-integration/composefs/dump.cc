@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trees written down as text: the format composefs-dump(5). A test that includes this links
-// ostree-integration/composefs.
-#pragma once
+#include "ostree-integration/composefs/dump.h"
 
 #include <sys/stat.h>
 
@@ -16,27 +14,22 @@
 #include <vector>
 
 #include "hostapp/base/strings.h"
-#include "ostree-integration/composefs/tree.h"
 
-namespace hostapp::testing {
+namespace hostapp::composefs {
+namespace {
 
-// Strict: what mkcomposefs forgives (fields with nothing in them, a size that is not the content's, a number of a
-// device for what is none) is kCorrupt, the line's number in front.
-class ComposefsDump {
+class DumpReader {
  public:
-  static Result<composefs::Tree> Read(std::string_view text) {
-    ComposefsDump dump;
-    dump.lines_ = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-    if (text.find(" @") != text.npos)
-      TRY(dump.ForEachLine(text, [&](std::string_view line) { return dump.NoteLink(line); }));
-    TRY(dump.ForEachLine(text, [&](std::string_view line) { return dump.AddLine(line); }));
-    if (!dump.tree_) return Error(Errc::kCorrupt, "a dump without a root");
-    for (const auto& [path, target] : dump.links_) TRY(dump.AddLink(path, target).While(Escape(path)));
-    return std::move(*dump.tree_);
+  Result<Tree> Read(std::string_view text) {
+    lines_ = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+    if (text.find(" @") != text.npos) TRY(ForEachLine(text, [&](std::string_view line) { return NoteLink(line); }));
+    TRY(ForEachLine(text, [&](std::string_view line) { return AddLine(line); }));
+    if (!tree_) return Bad("a dump without a root");
+    for (const auto& [path, target] : links_) TRY(AddLink(path, target).While(Escape(path)));
+    return std::move(*tree_);
   }
 
  private:
-  using Tree = composefs::Tree;
   enum Field { kPath, kSize, kMode, kLinks, kUid, kGid, kDevice, kMtime, kPayload, kContent, kDigest, kFields };
 
   static Error Bad(std::string_view what) { return {Errc::kCorrupt, std::string(what)}; }
@@ -137,9 +130,9 @@ class ComposefsDump {
       ASSIGN_OR_RETURN(std::string value, Unescape(text));
       owned.emplace_back(std::move(name), std::move(value));
     }
-    std::vector<composefs::Xattr> xattrs;
+    std::vector<Xattr> xattrs;
     for (const auto& [name, value] : owned) xattrs.push_back({.name = name, .value = value});
-    composefs::Metadata metadata{.xattrs = xattrs};
+    Metadata metadata{.xattrs = xattrs};
     uint32_t mode = 0;
     TRY(Number(fields[kMode], mode, 8));
     metadata.mode = mode & 07777;
@@ -153,7 +146,7 @@ class ComposefsDump {
     return AddFile(path, mode & S_IFMT, metadata, fields);
   }
 
-  Status AddRoot(uint32_t mode, const composefs::Metadata& metadata) {
+  Status AddRoot(uint32_t mode, const Metadata& metadata) {
     if (tree_ || (mode & S_IFMT) != S_IFDIR) return Bad("a second root, or one that is no folder");
     ASSIGN_OR_RETURN(Tree tree, Tree::Create(metadata));
     tree_ = std::move(tree);
@@ -170,7 +163,7 @@ class ComposefsDump {
     return found->second;
   }
 
-  Status AddFile(const std::string& path, uint32_t type, const composefs::Metadata& metadata,
+  Status AddFile(const std::string& path, uint32_t type, const Metadata& metadata,
                  const std::string_view (&fields)[kFields]) {
     const auto folder = Parent(path);
     if (!folder.ok()) return folder.error();
@@ -195,15 +188,14 @@ class ComposefsDump {
           return tree_->AddSymlink(*folder, name, metadata, payload.value_or(""));
         case S_IFCHR:
         case S_IFBLK:
-          return tree_->AddDevice(
-              *folder, name, metadata,
-              {.type = type == S_IFCHR ? composefs::DeviceType::kCharacter : composefs::DeviceType::kBlock,
-               .major = device >> 8 & 0xfff,
-               .minor = (device & 0xff) | (device >> 12 & 0xfff00)});
+          return tree_->AddDevice(*folder, name, metadata,
+                                  {.type = type == S_IFCHR ? DeviceType::kCharacter : DeviceType::kBlock,
+                                   .major = device >> 8 & 0xfff,
+                                   .minor = (device & 0xff) | (device >> 12 & 0xfff00)});
         case S_IFIFO:
-          return tree_->AddSpecial(*folder, name, metadata, composefs::SpecialType::kFifo);
+          return tree_->AddSpecial(*folder, name, metadata, SpecialType::kFifo);
         case S_IFSOCK:
-          return tree_->AddSpecial(*folder, name, metadata, composefs::SpecialType::kSocket);
+          return tree_->AddSpecial(*folder, name, metadata, SpecialType::kSocket);
         default:
           return Bad("an unknown type of file");
       }
@@ -214,34 +206,47 @@ class ComposefsDump {
     return Ok();
   }
 
-  Result<Tree::Id> AddBacked(Tree::Id folder, std::string_view name, const composefs::Metadata& metadata, uint64_t size,
+  Result<Tree::Id> AddBacked(Tree::Id folder, std::string_view name, const Metadata& metadata, uint64_t size,
                              std::string_view path, std::string_view digest) {
-    composefs::Backing backing{.size = size, .path = path};
+    Backing backing{.size = size, .path = path};
     if (digest != "-") {
       const auto bytes = HexDecode(digest);
-      if (!bytes || bytes->size() != sizeof(composefs::Sha256)) return Bad("not a digest");
+      if (!bytes || bytes->size() != sizeof(Sha256)) return Bad("not a digest");
       std::memcpy(backing.verity.emplace().data(), bytes->data(), bytes->size());
     }
     return tree_->AddFile(folder, name, metadata, backing);
   }
 
-  Status AddLink(const std::string& path, std::string target) {
-    for (size_t steps = 0; targets_.contains(target); ++steps) {
-      if (steps > targets_.size()) return Bad("a loop of hard links");
-      target = targets_[target];
-    }
-    const std::optional<Tree::Id> file = files_[target];
+  Status AddLink(const std::string& path, const std::string& target) {
+    ASSIGN_OR_RETURN(const std::string end, EndOfChain(target));
+    const std::optional<Tree::Id> file = files_[end];
     if (!file) return Bad("a hard link to nothing");
     ASSIGN_OR_RETURN(const Tree::Id folder, Parent(path));
     return tree_->AddHardLink(folder, std::string_view(path).substr(path.rfind('/') + 1), *file);
+  }
+
+  // What a path is a link to, over links to links. They lead to the end afterwards: no chain is walked twice.
+  Result<std::string> EndOfChain(std::string path) {
+    std::vector<std::string*> walked;
+    for (auto link = targets_.find(path); link != targets_.end(); link = targets_.find(path)) {
+      if (walked.size() == targets_.size()) return Bad("a loop of hard links");
+      walked.push_back(&link->second);
+      path = link->second;
+    }
+    for (std::string* target : walked) *target = path;
+    return path;
   }
 
   size_t lines_ = 0;
   std::optional<Tree> tree_;
   std::unordered_map<std::string, Tree::Id> folders_;               // by path; the root's is ""
   std::vector<std::pair<std::string, std::string>> links_;          // path and target, as they come
-  std::unordered_map<std::string, std::string> targets_;            // the same, by path
+  std::unordered_map<std::string, std::string> targets_;            // the same, by path; shortened on the way
   std::unordered_map<std::string, std::optional<Tree::Id>> files_;  // those that links lead to
 };
 
-}  // namespace hostapp::testing
+}  // namespace
+
+Result<Tree> ReadDump(std::string_view text) { return DumpReader().Read(text); }
+
+}  // namespace hostapp::composefs
