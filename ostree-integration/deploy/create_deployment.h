@@ -3,7 +3,7 @@
 #pragma once
 
 #include "ostree-integration/deploy/boot_set.h"
-#include "ostree-integration/deploy/deployment.h"
+#include "ostree-integration/sysroot/deployment.h"
 
 namespace hostapp {
 
