@@ -15,12 +15,15 @@ set(HOSTAPP_ARROWS
   "ostree-integration/glib 2 hostapp/base"
   "ostree-integration/composefs 2 hostapp/base"
   "ostree-integration/store 3 ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base"
-  "ostree-integration/deploy/loaders 3 hostapp/base"
-  "ostree-integration/deploy 4 ostree-integration/deploy/loaders ostree-integration/store ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base initramfs/bootsel"
-  "hostapp/lifecycle 5 ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store ostree-integration/composefs hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/rootfs initramfs/bootsel"
+  "ostree-integration/deploy/loaders 2 hostapp/base"
+  "ostree-integration/sysroot 3 ostree-integration/deploy/loaders hostapp/oci hostapp/base initramfs/bootsel"
+  "ostree-integration/deploy 4 ostree-integration/sysroot ostree-integration/deploy/loaders ostree-integration/store ostree-integration/glib ostree-integration/composefs hostapp/layer hostapp/oci hostapp/base initramfs/bootsel"
+  "hostapp/boot 4 ostree-integration/sysroot ostree-integration/deploy/loaders hostapp/oci hostapp/base initramfs/rootfs initramfs/bootsel"
+  "hostapp/lifecycle 5 hostapp/boot ostree-integration/deploy ostree-integration/sysroot ostree-integration/deploy/loaders ostree-integration/store ostree-integration/composefs hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/rootfs initramfs/bootsel"
   "tools/cli 6 hostapp/base"
-  "tools/hostapp 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/deploy/loaders ostree-integration/store ostree-integration/glib hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/bootsel"
-  "tools/hostapp-image 6 tools/cli hostapp/lifecycle ostree-integration/deploy ostree-integration/deploy/loaders hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base"
+  "tools/hostapp 6 tools/cli hostapp/boot ostree-integration/sysroot ostree-integration/deploy/loaders hostapp/oci hostapp/base initramfs/bootsel"
+  "tools/hostapp/store 7 tools/hostapp tools/cli hostapp/lifecycle hostapp/boot ostree-integration/deploy ostree-integration/sysroot ostree-integration/deploy/loaders ostree-integration/store hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base initramfs/bootsel"
+  "tools/hostapp-image 6 tools/cli hostapp/lifecycle hostapp/boot ostree-integration/sysroot ostree-integration/deploy ostree-integration/deploy/loaders hostapp/registry hostapp/layer hostapp/disk hostapp/oci hostapp/base"
 )
 
 function(hostapp_target_name MODULE OUT)

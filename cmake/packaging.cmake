@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What is installed where, and the two Debian packages made of it (cpack in the build folder, or the target `package`):
-#   hostapp        component "device": for the image of a device: program, helper, initramfs hooks, units
+#   hostapp        component "device": for the image of a device: programs, helper, initramfs hooks, units
 #   hostapp-image  component "image":  for the machine where releases are made
 # Included last: it names targets of all floors.
 
@@ -32,6 +32,8 @@ endfunction()
 
 # The device's package.
 hostapp_install(device bin hostapp)
+# By its place beside bin: tools/hostapp/store_program.h.
+hostapp_install(device libexec/hostapp hostapp-store)
 hostapp_install(device lib/hostapp hostapp-init)
 hostapp_install_documentation(device hostapp)
 set(units "${CMAKE_SOURCE_DIR}/tools/systemd")

@@ -43,18 +43,6 @@ std::vector<std::string> Arguments(DiskFileSystem kind, const std::string& uuid,
 
 }  // namespace
 
-const char* FileSystemName(DiskFileSystem kind) {
-  switch (kind) {
-    case DiskFileSystem::kXfs:
-      return "xfs";
-    case DiskFileSystem::kBtrfs:
-      return "btrfs";
-    case DiskFileSystem::kExt4:
-      break;
-  }
-  return "ext4";
-}
-
 uint64_t LeastBytes(DiskFileSystem kind) {
   switch (kind) {
     case DiskFileSystem::kXfs:

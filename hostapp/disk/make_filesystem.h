@@ -4,16 +4,13 @@
 
 #include <string>
 
+#include "hostapp/base/disk_file_system.h"
 #include "hostapp/base/op_context.h"
 #include "hostapp/base/result.h"
 #include "hostapp/disk/uuid.h"
 
 namespace hostapp {
 
-enum class DiskFileSystem { kExt4, kXfs, kBtrfs };
-
-// As mount(8) and our command line name it.
-const char* FileSystemName(DiskFileSystem kind);
 // Bytes below which its program makes none, with some room.
 uint64_t LeastBytes(DiskFileSystem kind);
 

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "hostapp/base/strings.h"
-#include "hostapp/lifecycle/firmware.h"
-#include "hostapp/lifecycle/follow_ledger.h"
+#include "hostapp/boot/firmware.h"
+#include "hostapp/boot/follow_ledger.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/check_tree.h"
 #include "ostree-integration/deploy/contents.h"

@@ -2,7 +2,7 @@
 // fsck: store, deployments, boot sets, ledger.
 #pragma once
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/boot/device.h"
 #include "hostapp/lifecycle/open_image.h"
 
 namespace hostapp {

@@ -2,6 +2,7 @@
 #include "hostapp/lifecycle/composefs_digest.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +14,6 @@
 #include "hostapp/oci/image_config.h"
 #include "ostree-integration/composefs/dump.h"
 #include "ostree-integration/composefs/erofs_writer.h"
-#include "ostree-integration/deploy/read_file.h"
 #include "ostree-integration/store/image_tree.h"
 #include "ostree-integration/store/import.h"
 #include "ostree-integration/store/merge.h"
@@ -43,14 +43,17 @@ Result<RootImage> ImageInStore(int folder, const Manifest& manifest, ImageSource
 Result<std::string> ReadDumpFile(const std::string& name) {
   const UniqueFd file(::open(name == "-" ? "/dev/stdin" : name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return SysError(errno, "opening it");
-  std::string text;
-  TRY(ForEachChunk(file.get(), [&](ByteSpan bytes) {
-    if (text.size() + bytes.size() > kMaxDumpBytes) {
-      return Status(Error(Errc::kInvalid, StrCat("it is longer than ", kMaxDumpBytes, " bytes")));
+  std::string text, buffer(size_t{256} << 10, '\0');
+  while (true) {  // not by offsets: it may be a pipe
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SysError(errno, "reading it");
+    if (got == 0) break;
+    text.append(buffer, 0, static_cast<size_t>(got));
+    if (text.size() > kMaxDumpBytes) {
+      return Error(Errc::kInvalid, StrCat("it is longer than ", kMaxDumpBytes, " bytes"));
     }
-    text.append(AsText(bytes));
-    return Ok();
-  }));
+  }
   return text;
 }
 

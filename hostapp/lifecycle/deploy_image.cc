@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "hostapp/base/strings.h"
-#include "hostapp/lifecycle/follow_ledger.h"
+#include "hostapp/boot/follow_ledger.h"
 #include "hostapp/lifecycle/make_room.h"
 #include "ostree-integration/deploy/bootable.h"
 #include "ostree-integration/deploy/create_deployment.h"

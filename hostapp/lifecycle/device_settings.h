@@ -14,7 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/base/hostname.h"
+#include "hostapp/boot/device.h"
 
 namespace hostapp {
 
@@ -26,10 +27,6 @@ struct DeviceSettings {
   // Everything that a disk follows from, as text; empty without keys and password. The hostname is the caller's.
   std::string Secrets() const;
 };
-
-// A name for a machine: labels of letters, digits and inner hyphens, with dots between, 64 characters at most.
-// kInvalid.
-Status CheckHostname(std::string_view name);
 
 // The public keys in a file, one a line: TYPE BASE64 [COMMENT]. Empty lines and those that begin with '#' are left out.
 // kInvalid, with the line's number: a private key, options, an unknown type, what is no such key; no key at all.

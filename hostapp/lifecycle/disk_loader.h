@@ -4,7 +4,7 @@
 
 #include "hostapp/disk/fat_writer.h"
 #include "hostapp/disk/layout.h"
-#include "ostree-integration/deploy/open_loader.h"
+#include "ostree-integration/sysroot/open_loader.h"
 
 namespace hostapp {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/boot/device.h"
 
 namespace hostapp {
 

@@ -10,9 +10,9 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "initramfs/bootsel/reset_request.h"
-#include "ostree-integration/deploy/deployment.h"
 #include "ostree-integration/store/image_tree.h"
 #include "ostree-integration/store/inode.h"
+#include "ostree-integration/sysroot/deployment.h"
 
 namespace hostapp {
 namespace {

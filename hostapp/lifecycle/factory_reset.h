@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/boot/device.h"
 
 namespace hostapp {
 

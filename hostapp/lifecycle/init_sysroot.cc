@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/lifecycle/init_sysroot.h"
 
-#include "ostree-integration/deploy/ledger_file.h"
 #include "ostree-integration/store/image_store.h"
+#include "ostree-integration/sysroot/ledger_file.h"
 
 namespace hostapp {
 

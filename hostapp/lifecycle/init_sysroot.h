@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "ostree-integration/deploy/sysroot.h"
+#include "ostree-integration/sysroot/sysroot.h"
 
 namespace hostapp {
 

@@ -5,9 +5,10 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
-#include "hostapp/lifecycle/follow_ledger.h"
+#include "hostapp/boot/follow_ledger.h"
+#include "hostapp/boot/pin.h"
 #include "ostree-integration/deploy/boot_set.h"
-#include "ostree-integration/deploy/history.h"
+#include "ostree-integration/sysroot/history.h"
 
 namespace hostapp {
 namespace {
@@ -100,10 +101,6 @@ std::vector<DeploymentSerial> CompleteOnes(const Device& device, std::vector<Dep
   return serials;
 }
 
-Error NoSuch(DeploymentSerial serial) {
-  return Error(Errc::kNotFound, StrCat("deployment ", serial, ": there is none"));
-}
-
 Result<DeploymentSerial> Dispensable(const Device& device, const bootsel::Ledger& ledger) {
   const DeploymentSerial previous = ledger.previous.serial, by_default = ledger.default_deployment.serial;
   if (previous == bootsel::kNoSerial) return Error(Errc::kNotFound, "there is no previous deployment");
@@ -115,25 +112,13 @@ Result<DeploymentSerial> Dispensable(const Device& device, const bootsel::Ledger
 
 }  // namespace
 
-Status Pin(const Device& device, DeploymentSerial serial, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
-  TRY(LoadDeployment(device.sysroot, serial).status());
-  return SetMark(device.sysroot, serial, Mark::kPinned, ctx);
-}
-
-Status Unpin(const Device& device, DeploymentSerial serial, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
-  if (!IsComplete(device.sysroot, serial)) return NoSuch(serial);
-  return ClearMark(device.sysroot, serial, Mark::kPinned, ctx);
-}
-
 Status Remove(const Device& device, DeploymentSerial serial, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
   {
     ASSIGN_OR_RETURN(const LedgerLock ledger_lock, LedgerLock::Acquire(device.sysroot, ctx));
     ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
     // One that cannot be read may be removed as well.
-    if (!IsComplete(device.sysroot, serial)) return NoSuch(serial);
+    TRY(CheckIsThere(device, serial));
     const std::string_view needed = NeededAs(device, stored.ledger, serial);
     if (!needed.empty())
       return Error(Errc::kBusy, StrCat("deployment ", serial, " ", needed, " and cannot be removed"));

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which deployments stay: pins, removal, collection of the rest.
+// Which deployments stay: removal, and collection of what is not needed. (Pins: boot/pin.h.)
 #pragma once
 
 #include <set>
 #include <vector>
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/boot/device.h"
 #include "ostree-integration/store/prune.h"
 
 namespace hostapp {
-
-// A pinned deployment is never collected. kNotFound: no such deployment.
-Status Pin(const Device& device, DeploymentSerial serial, OpContext& ctx);
-Status Unpin(const Device& device, DeploymentSerial serial, OpContext& ctx);
 
 // Removes a deployment, pinned or not; its objects go with the next gc. kBusy for the running one, the default,
 // previous and the trial; kNotFound.

@@ -171,9 +171,10 @@ int TryReflink(const std::string& store, OpContext& ctx) {
 Result<std::vector<Feature>> ProbeFeatures(const std::string& store, OpContext& ctx) {
   if (!Exists(AT_FDCWD, store)) return Error(Errc::kNotFound, StrCat(Escape(store), ": there is no such folder"));
   ASSIGN_OR_RETURN(std::vector<Feature> features, ProbeMounts(store, ctx));
-  ASSIGN_OR_RETURN(const UniqueFd folder, OpenDir(AT_FDCWD, store, ctx.sys));
-  features.push_back(
-      Answered(Named("fs-verity", "fs-verity on the store's file system"), -TryVerity(folder.get(), ctx.sys)));
+  // What cannot be opened here is answered like the mounts.
+  const UniqueFd folder(ctx.sys.OpenAt(AT_FDCWD, store.c_str(), O_RDONLY | O_DIRECTORY, 0));
+  features.push_back(Answered(Named("fs-verity", "fs-verity on the store's file system"),
+                              folder.valid() ? -TryVerity(folder.get(), ctx.sys) : -folder.get()));
   features.push_back(Answered(Named("reflink", "reflinks on the store's file system"), TryReflink(store, ctx)));
   return features;
 }

@@ -2,7 +2,7 @@
 // From a reference to a merged tree in the store.
 #pragma once
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/boot/device.h"
 #include "hostapp/oci/blob.h"
 #include "hostapp/oci/image_config.h"
 #include "ostree-integration/store/image_store.h"

@@ -7,9 +7,9 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
-#include "ostree-integration/deploy/boot_mount.h"
-#include "ostree-integration/deploy/efi_partition.h"
 #include "ostree-integration/deploy/loaders/boot_file.h"
+#include "ostree-integration/sysroot/boot_mount.h"
+#include "ostree-integration/sysroot/efi_partition.h"
 
 namespace hostapp {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "hostapp/lifecycle/update_loader.h"
 #include "ostree-integration/deploy/loaders/grub_install.h"
-#include "ostree-integration/deploy/open_loader.h"
+#include "ostree-integration/sysroot/open_loader.h"
 
 namespace hostapp {
 

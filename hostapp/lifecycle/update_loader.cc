@@ -9,7 +9,7 @@
 #include "hostapp/oci/descriptor.h"
 #include "ostree-integration/deploy/loaders/boot_file.h"
 #include "ostree-integration/deploy/loaders/systemd_boot_install.h"
-#include "ostree-integration/deploy/open_loader.h"
+#include "ostree-integration/sysroot/open_loader.h"
 
 namespace hostapp {
 namespace {

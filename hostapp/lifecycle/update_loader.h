@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "hostapp/lifecycle/device.h"
+#include "hostapp/boot/device.h"
 #include "ostree-integration/deploy/loaders/loader.h"
 
 namespace hostapp {

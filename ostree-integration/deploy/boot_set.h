@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel, initramfs and device trees of a deployment, as a loader reads them: <boot>/hostapp/<digest>/.
-//
-// Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
-// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. A set is only ever added under
-// a name that did not exist, never edited; equal kernels and initramfs share one.
+// The boot set of an image: found in its tree, and brought to the boot file system (sysroot/boot_sets.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "ostree-integration/deploy/sysroot.h"
 #include "ostree-integration/store/image_store.h"
 #include "ostree-integration/store/prune.h"
+#include "ostree-integration/sysroot/boot_sets.h"
 
 namespace hostapp {
 
@@ -39,30 +35,14 @@ struct BootSet {
 // system can hold.
 Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx);
 
-bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
-
 // Copies the set to the boot file system, reads it back past the page cache and compares; durable. A set that is there
 // already is made durable and checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first
 // byte. A crash leaves at most an unfinished set under a name of its own; on an error nothing is left.
 Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
                     const BootSet& set, OpContext& ctx);
 
-// Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt, kNotFound.
-Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);
-
-// Digests of all sets there are; names that are no digest are not ours and left out.
-Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot);
-
-Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
-
 // What a crash left of sets that never got their name: the bytes, and gone with kRemove.
 Result<uint64_t> CollectUnfinishedBootSets(const StoreLock& lock, const Sysroot& sysroot, PruneMode mode,
                                            OpContext& ctx);
-
-// Returns the bytes freed; ok when there is no such set. Durable.
-Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
-
-// Bytes of the largest set: what the next one is planned with, before its image has been fetched.
-Result<uint64_t> LargestBootSet(const Sysroot& sysroot);
 
 }  // namespace hostapp

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "ostree-integration/deploy/deployment.h"
 #include "ostree-integration/store/image_store.h"
+#include "ostree-integration/sysroot/deployment.h"
 
 namespace hostapp {
 

@@ -9,9 +9,9 @@
 #include <optional>
 #include <string>
 
-#include "ostree-integration/deploy/deployment.h"
 #include "ostree-integration/store/image_store.h"
 #include "ostree-integration/store/image_tree.h"
+#include "ostree-integration/sysroot/deployment.h"
 
 namespace hostapp {
 

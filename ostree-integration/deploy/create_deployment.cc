@@ -6,8 +6,8 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/deploy/contents.h"
-#include "ostree-integration/deploy/ledger_file.h"
 #include "ostree-integration/deploy/root_file.h"
+#include "ostree-integration/sysroot/ledger_file.h"
 
 namespace hostapp {
 namespace {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "ostree-integration/deploy/boot_set.h"
-#include "ostree-integration/deploy/deployment.h"
 #include "ostree-integration/store/image_tree.h"
+#include "ostree-integration/sysroot/deployment.h"
 
 namespace hostapp {
 

@@ -8,8 +8,6 @@
 
 namespace hostapp {
 
-inline constexpr const char* kRootFileName = "root.cfs";
-
 // Writes the tree (ImageTree::WriteRootImage() says what and which errors) as the new file `name` in `dir`; returns its
 // fs-verity digest. Not durable yet; what an error leaves of it is the caller's to remove. kBusy: the name is taken.
 // With fs-verity where the store has it, which tells the helper that its files have.

@@ -59,6 +59,7 @@ class Tools:
         self.verity_tool = os.path.join(build, "tests/boot/verity_tool")
         self.composefs_image = os.path.join(build, "tests/interop/composefs_image")
         self.hostapp = os.path.join(build, "tools/hostapp/hostapp")
+        self.hostapp_store = os.path.join(build, "tools/libexec/hostapp/hostapp-store")
         self.hostapp_image = os.path.join(build, "tools/hostapp-image/hostapp-image")
         self.helper = os.path.join(build, "initramfs/helper/hostapp-init")
         self.kernel = kernel
@@ -224,15 +225,18 @@ class Device:
         run(["unshare", "--mount", "sh", "-ec", "mount -o %s '%s' '%s'; cd '%s'; (%s); cd /; umount '%s'" %
              (self.mount_options, self.disk, place, place, script, place)])
 
-    def add_program(self, program, serial=1):
-        """A program of this machine with all its libraries."""
+    def add_program(self, program, serial=1, folder="bin"):
+        """A program of this machine with all its libraries; hostapp with its second program."""
         tree = self.path("deployments", str(serial), "root")
         for line in run(["ldd", program]).splitlines():
             library = next((word for word in line.split() if word.startswith("/")), None)
             if library and not os.path.exists(tree + library):
                 os.makedirs(os.path.dirname(tree + library), exist_ok=True)
                 shutil.copy(library, tree + library)
-        run(["strip", "-o", os.path.join(tree, "bin", os.path.basename(program)), program])
+        os.makedirs(os.path.join(tree, folder), exist_ok=True)
+        run(["strip", "-o", os.path.join(tree, folder, os.path.basename(program)), program])
+        if program == self.tools.hostapp:
+            self.add_program(self.tools.hostapp_store, serial, "libexec/hostapp")
 
     def pack_image(self, script="", programs=()):
         """The tree of deployment 1 as an image; its reference."""

@@ -67,7 +67,7 @@ class DiskDevice(Device):
 
     def add_hostapp(self, serial, modules=MODULES):
         """hostapp, with all that it links to, and the modules that it wants loaded."""
-        self.add_program(os.path.join(self.tools.build, "tools/hostapp/hostapp"), serial)
+        self.add_program(self.tools.hostapp, serial)
         tree = self.path("deployments", str(serial), "root")
         for module in modules:
             name = "%s/%s.ko" % (self.tools.version, os.path.basename(module))

@@ -71,7 +71,7 @@ class Cell:
             lines += ["BOOT='%s/boot'; mkdir -p $BOOT" % self.dir,
                       self.column.open_boot(self.disk, boot) if self.column.on_fat else mounting(self.disk, boot, "$BOOT")]
         lines += ["mount --bind '%s' /mnt" % self.layout, "export ROOT BOOT",
-                  "hostapp() { '%s' --sysroot $ROOT --boot $BOOT \"$@\"; }" % self.images.hostapp,
+                  "hostapp() { '%s' --sysroot $ROOT --boot $BOOT \"$@\"; }" % self.images.tools.hostapp,
                   "set +e; (set -e; %s); status=$?; set -e" % script]
         if self.column.boot_partition is not None:
             lines += [self.column.close_boot(self.disk, boot) if self.column.on_fat else ":", "umount $BOOT"]

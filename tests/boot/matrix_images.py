@@ -82,10 +82,9 @@ class Images:
         self.tools = tools
         self.dir = os.path.join(tools.work, "matrix-images")
         self.layout = os.path.join(self.dir, "layout")
-        self.hostapp = os.path.join(tools.build, "tools/hostapp/hostapp")
         stamp = os.path.join(self.dir, "made-of")
         made_of = "".join("%s %d\n" % (path, os.path.getmtime(path))
-                          for path in (self.hostapp, tools.hostapp_image, tools.helper, os.path.abspath(__file__)))
+                          for path in (tools.hostapp, tools.hostapp_store, tools.hostapp_image, tools.helper, os.path.abspath(__file__)))
         if not os.path.exists(stamp) or open(stamp).read() != made_of:
             shutil.rmtree(self.dir, ignore_errors=True)
             for old in glob.glob(os.path.join(tools.work, "matrix-*.img")):
@@ -142,13 +141,14 @@ class Images:
         shutil.copy(self.tools.initramfs("tiny"), os.path.join(modules, "initramfs.img"))
 
     def add_hostapp(self, tree):
-        """The program under test, with the libraries that it names."""
-        program = os.path.join(tree, "usr/bin/hostapp")
-        run(["strip", "-o", program, self.hostapp])
-        for library in re.findall(r"(/\S+) \(0x", run(["ldd", self.hostapp])):
-            target = tree + re.sub(r"^/(usr/)?", "/usr/", library)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy(library, target)
+        """The programs under test, with the libraries that they name."""
+        for place, program in (("usr/bin", self.tools.hostapp), ("usr/libexec/hostapp", self.tools.hostapp_store)):
+            os.makedirs(os.path.join(tree, place), exist_ok=True)
+            run(["strip", "-o", os.path.join(tree, place, os.path.basename(program)), program])
+            for library in re.findall(r"(/\S+) \(0x", run(["ldd", program])):
+                target = tree + re.sub(r"^/(usr/)?", "/usr/", library)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copy(library, target)
 
     def add_modules(self, tree):
         """Those that the user land loads by itself, and those that make its root a composefs one."""

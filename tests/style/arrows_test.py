@@ -17,7 +17,7 @@ LIBRARIES = {
     r"^openssl/": {"hostapp/base"},
     r"^curl/": {"hostapp/registry"},
     r"^archive(_entry)?\.h$": {"hostapp/layer"},
-    r"^blkid/": {"hostapp/disk", "ostree-integration/deploy"},
+    r"^blkid/": {"hostapp/disk", "ostree-integration/sysroot"},
     r"^zstd\.h$": {"hostapp/layer", "ostree-integration/store"},
     r"^zlib\.h$": {"hostapp/layer", "hostapp/disk", "ostree-integration/store"},
     r"^(ext2fs|et)/": {"hostapp/disk"},

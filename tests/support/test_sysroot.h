@@ -8,10 +8,9 @@
 #include <set>
 #include <string>
 
-#include "ostree-integration/deploy/arm_trial.h"
-#include "ostree-integration/deploy/contents.h"
-#include "ostree-integration/deploy/deployment.h"
-#include "ostree-integration/deploy/ledger_file.h"
+#include "ostree-integration/sysroot/arm_trial.h"
+#include "ostree-integration/sysroot/deployment.h"
+#include "ostree-integration/sysroot/ledger_file.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_context.h"
 
@@ -72,17 +71,11 @@ class TestSysroot {
   Deployment Add(Deployment deployment, bool good = true) {
     const std::string path = DeploymentPath(deployment.serial);
     WriteText(path + "/root/usr/share/release", StrCat(deployment.serial));
-    SetContents(deployment.serial, {});
+    WriteText(path + "/contents", "HSTCONT1");  // of no objects
     WriteText(path + "/deployment.json", DeploymentJson(deployment));
     if (good) WriteText(path + "/good", "");
     deployment.good = good;
     return deployment;
-  }
-
-  void SetContents(DeploymentSerial serial, const std::vector<ObjectSize>& objects) {
-    std::filesystem::remove(DeploymentPath(serial) + "/contents");
-    const UniqueFd dir = OpenDeploymentDir(Open(), serial, ctx()).value();
-    CHECK(WriteContents(dir.get(), objects, ctx()).ok());
   }
 
   bootsel::Ledger Ledger() { return ReadLedger(Open()).value().ledger; }

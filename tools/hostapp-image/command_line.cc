@@ -6,7 +6,7 @@
 
 #include "hostapp/base/strings.h"
 #include "hostapp/oci/image_config.h"
-#include "ostree-integration/deploy/deployment.h"
+#include "ostree-integration/sysroot/deployment.h"
 #include "tools/cli/grammar.h"
 
 namespace hostapp::cli {

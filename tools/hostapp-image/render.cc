@@ -4,7 +4,7 @@
 #include "hostapp/base/clock.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/disk/fat_writer.h"
-#include "ostree-integration/deploy/deployment.h"
+#include "ostree-integration/sysroot/deployment.h"
 #include "tools/cli/table.h"
 
 namespace hostapp::cli {

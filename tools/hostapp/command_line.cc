@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "hostapp/base/hostname.h"
 #include "hostapp/base/strings.h"
 #include "tools/cli/grammar.h"
 
@@ -63,19 +64,19 @@ Result<Verb> MakeInstall(const Words& words) {
   if (words.sysroot || words.boot) {
     return Error(Errc::kInvalid, "--sysroot and --boot are not for install: the disk gets its own");
   }
-  verb.options.disk = words.disk;
+  verb.disk = words.disk;
   ASSIGN_OR_RETURN(verb.reference, ParseReference(words.reference));
-  ASSIGN_OR_RETURN(verb.options.loader, LoaderFrom(words.loader));
-  ASSIGN_OR_RETURN(verb.options.file_system, FileSystemFrom(words.file_system));
-  if (words.erase) verb.options.erase = InstallOptions::Erase::kWhatIsThere;
-  verb.options.kernel_arguments = words.kernel_arguments;
-  ASSIGN_OR_RETURN(verb.options.root, RootFrom(words.root));
+  ASSIGN_OR_RETURN(verb.loader, LoaderFrom(words.loader));
+  ASSIGN_OR_RETURN(verb.file_system, FileSystemFrom(words.file_system));
+  if (words.erase) verb.erase = InstallVerb::Erase::kWhatIsThere;
+  verb.kernel_arguments = words.kernel_arguments;
+  ASSIGN_OR_RETURN(verb.root, RootFrom(words.root));
   if (!words.hostname.empty()) {
     TRY(CheckHostname(words.hostname).While("--hostname"));
-    verb.settings.hostname = words.hostname;
+    verb.hostname = words.hostname;
   }
-  verb.settings.ssh_keys = words.ssh_keys;
-  if (!words.password_hash.empty()) verb.settings.password_hash = words.password_hash;
+  verb.ssh_keys = words.ssh_keys;
+  if (!words.password_hash.empty()) verb.password_hash = words.password_hash;
   return Verb(std::move(verb));
 }
 
@@ -128,13 +129,13 @@ VerbGrammar Grammar::Add(const std::string& words, const std::string& descriptio
 void Grammar::AddKargsVerb() {
   Add("kargs", "The kernel arguments; with --append or --delete: change the device's",
       [](const Words& words) -> Result<Verb> {
-        KargsVerb verb{.edit = {.append = words.kernel_arguments, .remove = words.removed_arguments},
-                       .restart = RestartIf(words.reboot)};
+        const bool edits = !words.kernel_arguments.empty() || !words.removed_arguments.empty();
+        EditKargsVerb verb{.edit = {.append = words.kernel_arguments, .remove = words.removed_arguments},
+                           .restart = RestartIf(words.reboot)};
         ASSIGN_OR_RETURN(const uint64_t tries, NumberArgument("--tries", words.tries, 1, bootsel::kMaxTries));
         verb.tries = static_cast<int>(tries);
-        if (words.reboot && verb.edit.append.empty() && verb.edit.remove.empty()) {
-          return Error(Errc::kInvalid, "--reboot needs --append or --delete");
-        }
+        if (words.reboot && !edits) return Error(Errc::kInvalid, "--reboot needs --append or --delete");
+        if (!edits) return Verb(KargsVerb{});
         return Verb(std::move(verb));
       })
       .Repeated("--append", words_.kernel_arguments, "Add one, in a new deployment on trial; may be repeated", "K")
@@ -190,8 +191,9 @@ Result<Verb> MakeDeploy(const Words& words) {
   DeployVerb verb;
   ASSIGN_OR_RETURN(verb.reference, ParseReference(words.reference));
   ASSIGN_OR_RETURN(const uint64_t tries, NumberArgument("--tries", words.tries, 1, bootsel::kMaxTries));
-  ASSIGN_OR_RETURN(const auto root, RootFrom(words.root));
-  verb.options = {.tries = static_cast<int>(tries), .kernel_arguments = words.kernel_arguments, .root = root};
+  ASSIGN_OR_RETURN(verb.root, RootFrom(words.root));
+  verb.tries = static_cast<int>(tries);
+  verb.kernel_arguments = words.kernel_arguments;
   verb.mode = words.dry_run ? DeployVerb::Mode::kDryRun : DeployVerb::Mode::kDeploy;
   verb.restart = RestartIf(words.reboot);
   if (words.dry_run && words.reboot) return Error(Errc::kInvalid, "--dry-run and --reboot exclude each other");
@@ -200,8 +202,8 @@ Result<Verb> MakeDeploy(const Words& words) {
 
 Result<Verb> MakeUpgrade(const Words& words) {
   UpgradeVerb verb;
-  if (words.check) verb.options.mode = UpgradeOptions::Mode::kCheckOnly;
-  if (words.retry) verb.options.failed_before = UpgradeOptions::FailedBefore::kRetry;
+  if (words.check) verb.mode = UpgradeVerb::Mode::kCheckOnly;
+  if (words.retry) verb.failed_before = UpgradeVerb::FailedBefore::kRetry;
   verb.restart = RestartIf(words.reboot);
   if (words.check && words.reboot) return Error(Errc::kInvalid, "--check and --reboot exclude each other");
   return Verb(verb);
@@ -272,7 +274,7 @@ void Grammar::AddKeepVerbs() {
         if (words.dry_run && words.give_up_previous) {
           return Error(Errc::kInvalid, "--dry-run and --give-up-previous exclude each other");
         }
-        return Verb(GcVerb{.mode = words.dry_run ? PruneMode::kDryRun : PruneMode::kRemove,
+        return Verb(GcVerb{.mode = words.dry_run ? GcVerb::Mode::kDryRun : GcVerb::Mode::kRemove,
                            .give_up_previous = words.give_up_previous});
       })
       .Flag("--dry-run", words_.dry_run, "Only count")
@@ -283,7 +285,7 @@ void Grammar::AddKeepVerbs() {
           return Error(Errc::kInvalid, "--repair and --features exclude each other");
         }
         return Verb(FsckVerb{.what = words.features ? FsckVerb::What::kFeatures : FsckVerb::What::kDevice,
-                             .mode = words.repair ? RepairMode::kRepair : RepairMode::kReportOnly});
+                             .mode = words.repair ? FsckVerb::Mode::kRepair : FsckVerb::Mode::kReportOnly});
       })
       .Flag("--repair", words_.repair, "Mend it, fetching what is damaged from the image's source")
       .Flag("--features", words_.features, "Only try what this kernel and the store's file system can do");

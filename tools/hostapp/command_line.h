@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line of hostapp, as plain values: what was asked for, nothing done yet.
+// The command line of hostapp, as plain values: what was asked for, nothing done yet. Of the modules that carry it out
+// only those that are cheap to start with are named here.
 #pragma once
 
 #include <optional>
@@ -7,12 +8,12 @@
 #include <variant>
 #include <vector>
 
-#include "hostapp/lifecycle/check_device.h"
-#include "hostapp/lifecycle/deploy_image.h"
-#include "hostapp/lifecycle/install_disk.h"
-#include "hostapp/lifecycle/keep.h"
-#include "hostapp/lifecycle/kernel_arguments.h"
-#include "hostapp/lifecycle/upgrade.h"
+#include "hostapp/base/disk_file_system.h"
+#include "hostapp/boot/kernel_arguments.h"
+#include "hostapp/oci/reference.h"
+#include "ostree-integration/deploy/loaders/loader.h"
+#include "ostree-integration/sysroot/arm_trial.h"
+#include "ostree-integration/sysroot/deployment.h"
 #include "tools/cli/grammar.h"
 
 namespace hostapp::cli {
@@ -25,12 +26,15 @@ struct PullVerb {
 };
 struct DeployVerb {
   Reference reference;
-  DeployOptions options;
+  int tries = kDefaultTries;
+  std::vector<std::string> kernel_arguments;
+  std::optional<RootKind> root;
   enum class Mode { kDeploy, kDryRun } mode = Mode::kDeploy;
   Restart restart = Restart::kNo;
 };
 struct UpgradeVerb {
-  UpgradeOptions options;
+  enum class Mode { kDeploy, kCheckOnly } mode = Mode::kDeploy;
+  enum class FailedBefore { kSkip, kRetry } failed_before = FailedBefore::kSkip;
   Restart restart = Restart::kNo;
 };
 struct StatusVerb {};
@@ -53,8 +57,15 @@ struct FactoryResetVerb {
 struct GrowVerb {};
 struct InstallVerb {
   Reference reference;
-  InstallOptions options;  // without the settings, which are read later
-  SettingsFiles settings;
+  std::string disk;
+  enum class Erase { kOnlyEmpty, kWhatIsThere } erase = Erase::kOnlyEmpty;
+  LoaderKind loader = LoaderKind::kGrub;
+  DiskFileSystem file_system = DiskFileSystem::kExt4;
+  std::vector<std::string> kernel_arguments;
+  std::optional<RootKind> root;
+  std::optional<std::string> hostname;
+  std::vector<std::string> ssh_keys;         // files, "-": standard input
+  std::optional<std::string> password_hash;  // so is this
 };
 struct PinVerb {
   DeploymentSerial serial = 0;
@@ -66,12 +77,12 @@ struct RemoveVerb {
   DeploymentSerial serial = 0;
 };
 struct GcVerb {
-  PruneMode mode = PruneMode::kRemove;
+  enum class Mode { kRemove, kDryRun } mode = Mode::kRemove;
   bool give_up_previous = false;
 };
 struct FsckVerb {
   enum class What { kDevice, kFeatures } what = What::kDevice;
-  RepairMode mode = RepairMode::kReportOnly;  // kDevice
+  enum class Mode { kReportOnly, kRepair } mode = Mode::kReportOnly;  // of kDevice
 };
 struct EtcDiffVerb {
   std::optional<DeploymentSerial> serial;
@@ -84,8 +95,9 @@ struct UnmountVerb {
   std::string dir;
 };
 struct LogVerb {};
-struct KargsVerb {
-  ArgumentsEdit edit;  // empty: only shown
+struct KargsVerb {};
+struct EditKargsVerb {
+  ArgumentsEdit edit;
   int tries = kDefaultTries;
   Restart restart = Restart::kNo;
 };
@@ -95,8 +107,8 @@ struct HealthProveVerb {};
 
 using Verb = std::variant<InitVerb, PullVerb, DeployVerb, UpgradeVerb, StatusVerb, RollbackVerb, MarkGoodVerb,
                           MarkFailedVerb, ReconcileVerb, PinVerb, UnpinVerb, RemoveVerb, GcVerb, FsckVerb, EtcDiffVerb,
-                          MountVerb, UnmountVerb, LogVerb, KargsVerb, HealthRunVerb, HealthProveVerb, FactoryResetVerb,
-                          GrowVerb, InstallVerb, LoaderUpdateVerb>;
+                          MountVerb, UnmountVerb, LogVerb, KargsVerb, EditKargsVerb, HealthRunVerb, HealthProveVerb,
+                          FactoryResetVerb, GrowVerb, InstallVerb, LoaderUpdateVerb>;
 
 // Where the device's tree is; neither: the running device's.
 struct Target {

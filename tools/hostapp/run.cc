@@ -6,12 +6,10 @@
 #include "hostapp/base/run_program.h"
 #include "tools/cli/arguments.h"
 #include "tools/cli/session.h"
-#include "tools/hostapp/verbs.h"
 
 namespace hostapp::cli {
 namespace {
 
-constexpr std::string_view kTool = "hostapp";
 constexpr std::chrono::seconds kRestartTimeout{90};
 
 Status Systemctl(std::vector<std::string> argv, OpContext& ctx) {
@@ -28,9 +26,11 @@ Status DoAfter(After after, OpContext& ctx) {
   return Systemctl({"--force", "reboot"}, ctx);
 }
 
-int RunVerb(const CommandLine& line, Console& console) {
+}  // namespace
+
+int RunVerb(const CommandLine& line, Console& console, const std::function<Result<Done>(OpContext&)>& run) {
   Session session(line.common, console);
-  Result<Done> done = std::visit([&](const auto& verb) { return Run(verb, line.target, session.ctx()); }, line.verb);
+  Result<Done> done = run(session.ctx());
   session.EndProgress();
   if (!done.ok()) return Print(kTool, std::move(done).error(), line.common, STDOUT_FILENO, console);
   const int status = Print(kTool, done->outcome, line.common, STDOUT_FILENO, console);
@@ -40,16 +40,15 @@ int RunVerb(const CommandLine& line, Console& console) {
   return ExitCode(after.error().code());
 }
 
-}  // namespace
-
-int RunHostapp(const std::vector<std::string>& arguments) {
+int RunArguments(const std::vector<std::string>& arguments,
+                 const std::function<int(const CommandLine&, Console&)>& run) {
   Console console(STDERR_FILENO);
   const auto parsed = ParseCommandLine(arguments);
   if (!parsed.ok()) return Print(kTool, parsed.error(), OptionsForUsageErrors(arguments), STDOUT_FILENO, console);
   if (const HelpText* help = std::get_if<HelpText>(&*parsed)) {
     return Print(kTool, Outcome{.document = {}, .text = help->text}, {}, STDOUT_FILENO, console);
   }
-  return RunVerb(std::get<CommandLine>(*parsed), console);
+  return run(std::get<CommandLine>(*parsed), console);
 }
 
 }  // namespace hostapp::cli

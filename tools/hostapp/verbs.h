@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each verb does: opens what it needs, calls the lifecycle, hands back what is to be said.
+// What each verb that needs no store does: opens what it needs, calls hostapp/boot, hands back what is to be said.
+// A verb that has no Run() here is the second program's (tools/hostapp/store/verbs.h).
 #pragma once
 
 #include "tools/cli/output.h"
@@ -19,29 +20,17 @@ struct Done {
   After after = After::kNothing;
 };
 
-Result<Done> Run(const InitVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const PullVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const DeployVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const UpgradeVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const StatusVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const RollbackVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const MarkGoodVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const MarkFailedVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const FactoryResetVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const InstallVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const GrowVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const PinVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const UnpinVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const RemoveVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const GcVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const FsckVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const EtcDiffVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const MountVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const UnmountVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const LogVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const KargsVerb& verb, const Target& target, OpContext& ctx);
-Result<Done> Run(const LoaderUpdateVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const HealthRunVerb& verb, const Target& target, OpContext& ctx);
 Result<Done> Run(const HealthProveVerb& verb, const Target& target, OpContext& ctx);
 

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// init, rollback, marks, reconcile, factory-reset: what decides what boots.
+// rollback, marks, reconcile, pins: what decides what boots, and what stays.
 #include "hostapp/base/strings.h"
-#include "hostapp/lifecycle/factory_reset.h"
-#include "hostapp/lifecycle/init_sysroot.h"
-#include "hostapp/lifecycle/mark.h"
+#include "hostapp/boot/mark.h"
+#include "hostapp/boot/pin.h"
 #include "tools/hostapp/render.h"
 #include "tools/hostapp/target.h"
 #include "tools/hostapp/verbs.h"
 
 namespace hostapp::cli {
-
-Result<Done> Run(const InitVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
-  TRY(InitSysroot(paths, ctx));
-  return Done{{.document = Json::Object{{"sysroot", paths.root}, {"boot", paths.boot}},
-               .text = StrCat(Escape(paths.root), " is ready for: hostapp deploy REFERENCE\n")}};
-}
 
 Result<Done> Run(const RollbackVerb& verb, const Target& target, OpContext& ctx) {
   ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLedger, ctx));
@@ -46,15 +38,16 @@ Result<Done> Run(const ReconcileVerb& verb, const Target& target, OpContext& ctx
   return Done{RenderReconcile(report)};
 }
 
-Result<Done> Run(const FactoryResetVerb& verb, const Target& target, OpContext& ctx) {
+Result<Done> Run(const PinVerb& verb, const Target& target, OpContext& ctx) {
   ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
-  if (verb.what == FactoryResetVerb::What::kCancel) {
-    TRY(CancelFactoryReset(device, ctx));
-    return Done{RenderNoFactoryReset()};
-  }
-  TRY(CheckMayRestart(verb.restart, device));
-  ASSIGN_OR_RETURN(const std::vector<std::string> kept, RequestFactoryReset(device, verb.keep, ctx));
-  return Done{RenderFactoryReset(kept), verb.restart == Restart::kYes ? After::kRestart : After::kNothing};
+  TRY(Pin(device, verb.serial, ctx));
+  return Done{RenderSerial(verb.serial, StrCat("deployment ", verb.serial, " is pinned"))};
+}
+
+Result<Done> Run(const UnpinVerb& verb, const Target& target, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const Device device, OpenTarget(target, Use::kLook, ctx));
+  TRY(Unpin(device, verb.serial, ctx));
+  return Done{RenderSerial(verb.serial, StrCat("deployment ", verb.serial, " is not pinned"))};
 }
 
 }  // namespace hostapp::cli

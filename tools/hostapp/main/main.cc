@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tools/cli/process.h"
-#include "tools/hostapp/run.h"
+#include "tools/hostapp/run_hostapp.h"
 
 // Nothing of ours throws; what a library or the allocator throws ends here, as an error and not as an abort.
 int main(int argc, char** argv) try {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loader does what the ledger says, whatever was cut in between. GRUB's adapter stands for all: each is held to the
 // same behaviour by its own suite.
-#include "hostapp/lifecycle/follow_ledger.h"
+#include "hostapp/boot/follow_ledger.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hostapp/boot/mark.h"
+#include "hostapp/boot/reconcile.h"
+#include "hostapp/boot/rollback.h"
+#include "hostapp/boot/status.h"
 #include "hostapp/lifecycle/keep.h"
-#include "hostapp/lifecycle/mark.h"
-#include "hostapp/lifecycle/reconcile.h"
-#include "hostapp/lifecycle/rollback.h"
-#include "hostapp/lifecycle/status.h"
 #include "tests/support/faulty_syscalls.h"
 #include "tests/support/test_sysroot.h"
 

@@ -9,17 +9,18 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "hostapp/boot/mark.h"
+#include "hostapp/boot/mount.h"
+#include "hostapp/boot/pin.h"
+#include "hostapp/boot/rollback.h"
+#include "hostapp/boot/status.h"
 #include "hostapp/lifecycle/check_device.h"
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/etc_diff.h"
 #include "hostapp/lifecycle/factory_reset.h"
 #include "hostapp/lifecycle/init_sysroot.h"
 #include "hostapp/lifecycle/keep.h"
-#include "hostapp/lifecycle/mark.h"
-#include "hostapp/lifecycle/mount.h"
 #include "hostapp/lifecycle/open_image.h"
-#include "hostapp/lifecycle/rollback.h"
-#include "hostapp/lifecycle/status.h"
 #include "hostapp/lifecycle/upgrade.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "tests/support/test_image.h"

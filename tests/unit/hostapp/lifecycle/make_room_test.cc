@@ -6,9 +6,10 @@
 
 #include <filesystem>
 
+#include "hostapp/boot/mark.h"
+#include "hostapp/boot/pin.h"
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/keep.h"
-#include "hostapp/lifecycle/mark.h"
 #include "hostapp/lifecycle/open_image.h"
 #include "tests/support/test_image.h"
 

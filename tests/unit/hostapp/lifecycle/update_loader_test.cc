@@ -8,7 +8,7 @@
 #include "hostapp/base/strings.h"
 #include "hostapp/lifecycle/update_grub.h"
 #include "ostree-integration/deploy/loaders/systemd_boot_install.h"
-#include "ostree-integration/deploy/open_loader.h"
+#include "ostree-integration/sysroot/open_loader.h"
 #include "tests/support/test_image.h"
 
 namespace hostapp {

@@ -5,13 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "ostree-integration/composefs/fs_verity.h"
-#include "ostree-integration/deploy/arm_trial.h"
 #include "ostree-integration/deploy/bootable.h"
 #include "ostree-integration/deploy/check_tree.h"
 #include "ostree-integration/deploy/contents.h"
 #include "ostree-integration/deploy/create_deployment.h"
 #include "ostree-integration/deploy/kargs.h"
-#include "ostree-integration/deploy/ledger_file.h"
+#include "ostree-integration/sysroot/arm_trial.h"
+#include "ostree-integration/sysroot/ledger_file.h"
 #include "tests/support/faulty_syscalls.h"
 #include "tests/support/test_image.h"
 

@@ -25,7 +25,12 @@ struct ContentsTest : ::testing::Test {
   }
   void Add(DeploymentSerial serial, const std::vector<ObjectSize>& objects) {
     sysroot.Add(serial);
-    sysroot.SetContents(serial, objects);
+    SetContents(serial, objects);
+  }
+  void SetContents(DeploymentSerial serial, const std::vector<ObjectSize>& objects) {
+    std::filesystem::remove(Path(serial));
+    const UniqueFd dir = OpenDeploymentDir(sysroot.Open(), serial, sysroot.ctx()).value();
+    CHECK(WriteContents(dir.get(), objects, sysroot.ctx()).ok());
   }
   std::string Path(DeploymentSerial serial) { return sysroot.DeploymentPath(serial) + "/contents"; }
 
@@ -53,7 +58,7 @@ TEST_F(ContentsTest, CountTheRootFileAsItsDeploymentsOwn) {
   Deployment composefs = testing::SampleDeployment(2);
   composefs.composefs = HashOf(AsBytes("root.cfs"));
   sysroot.Add(composefs);
-  sysroot.SetContents(2, {Object(0, 1, 1000)});
+  SetContents(2, {Object(0, 1, 1000)});
   testing::WriteText(sysroot.DeploymentPath(2) + "/root.cfs", std::string(300, 'x'));
   const auto sizes = Measure();
   EXPECT_EQ(sizes.at(0)->total, 1000U);

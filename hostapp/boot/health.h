@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Health checks: executables of the image and of the device, and systemd's failed units. A check that cannot run, times
+// out, is killed or exits other than 0 has failed.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "hostapp/boot/device.h"
+
+namespace hostapp {
+
+struct HealthOptions {
+  std::string root = "/";                              // where the folders of checks are looked for
+  std::chrono::seconds timeout{300};                   // of one check
+  std::chrono::seconds stability{60};                  // a trial must still be healthy after this
+  std::vector<std::string> systemctl = {"systemctl"};  // empty: units are not asked about
+};
+
+// The image's settings and then the device's own: {usr/lib,etc}/hostapp/health.toml below `root`, with
+// `timeout-seconds` (1..86400) and `stability-seconds` (0..86400), each optional. One that cannot be read is left out
+// with a warning: a broken file must not keep a device from its updates.
+HealthOptions ReadHealthOptions(const std::string& root, OpContext& ctx);
+
+struct CheckResult {
+  enum class Outcome { kPassed, kFailed, kTimedOut };
+
+  std::string name;      // the executable's path, or "systemd units"
+  bool required = true;  // a failed one that is only wanted is reported and decides nothing
+  Outcome outcome = Outcome::kPassed;
+  std::string detail;  // "exit status 1", "killed by signal 9", …
+  std::string output;  // the last 4 KiB
+  double seconds = 0;
+};
+
+struct HealthReport {
+  std::vector<CheckResult> checks;
+
+  bool healthy() const;                     // no required check failed
+  const CheckResult* first_failed() const;  // required; null when healthy
+};
+
+// Runs the executables of {usr/lib,etc}/hostapp/health.d/{required,wanted} and
+// {usr/lib,etc}/greenboot/check/{required,wanted}.d, required ones first, each folder's by name, one after the other,
+// then asks systemd for failed units. A folder that is not there has no checks; one that cannot be read is a failed
+// check. kCancelled; nothing else is an error of the call.
+Result<HealthReport> RunHealthChecks(const HealthOptions& options, OpContext& ctx);
+
+struct ProofReport {
+  HealthReport health;
+  enum class Verdict {
+    kReported,  // no trial runs: nothing was changed
+    kGood,      // the trial is the default now
+    kFailed,    // the trial has failed: restart, and the default boots
+  } verdict = Verdict::kReported;
+  DeploymentSerial serial = 0;  // of the running deployment
+};
+
+// Runs the checks and, while the running deployment is the trial, decides: MarkGood(), if it is healthy and still is
+// after the stability window, or MarkFailed(). A crash in the window has used up the try that this boot took. A proven
+// default that has no mark of goodness yet (a device's first deployment) gets one when it is healthy.
+Result<ProofReport> ProveRunning(const Device& device, const HealthOptions& options, OpContext& ctx);
+
+}  // namespace hostapp

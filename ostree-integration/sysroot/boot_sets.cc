@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ostree-integration/sysroot/boot_sets.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "hostapp/base/durable.h"
+#include "hostapp/base/strings.h"
+#include "ostree-integration/sysroot/measure_file.h"
+
+namespace hostapp {
+namespace {
+
+constexpr uint64_t kMaxSumsBytes = 1 << 20;
+
+std::string SetPath(const HashValue& digest) { return StrCat(kBootSetsDir, "/", digest.Hex()); }
+
+// Hashes a file as the disk has it: its pages are dropped first (after a sync they are clean).
+Result<MeasuredFile> MeasurePastCache(int dir, const std::string& path) {
+  const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) return SysError(errno, StrCat("opening ", path));
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  return MeasureFile(fd.get()).While("reading ", path);
+}
+
+struct SumsLine {
+  std::string sha256;
+  std::string name;
+};
+
+Result<std::vector<SumsLine>> ParseSums(std::string_view text) {
+  std::vector<SumsLine> lines;
+  for (const std::string_view line : Split(text, '\n')) {
+    if (line.empty()) continue;
+    const bool framed = line.size() > 66 && line.substr(64, 2) == "  " && HexDecode(line.substr(0, 64)).has_value();
+    const std::string_view name = framed ? line.substr(66) : std::string_view();
+    const std::vector<std::string_view> parts = Split(name, '/');
+    const bool leaves = std::any_of(parts.begin(), parts.end(),
+                                    [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
+    if (!framed || leaves) {
+      return Error(Errc::kCorrupt, StrCat(kSumsName, ": the line \"", Escape(line), "\" is not \"<sha256>  <name>\""));
+    }
+    lines.push_back({std::string(line.substr(0, 64)), std::string(name)});
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::optional<HashValue> ParseBootSetName(std::string_view name) {
+  const auto bytes = HexDecode(name);
+  if (!bytes || bytes->size() != HashSize(HashAlgorithm::kSha256)) return std::nullopt;
+  HashValue value;
+  std::copy(bytes->begin(), bytes->end(), value.bytes.begin());
+  return value;
+}
+
+Result<uint64_t> BytesBelow(int dir, const std::string& path) {
+  uint64_t total = 0;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, path));
+  for (const std::string& name : names) {
+    const std::string child = StrCat(path, "/", name);
+    struct stat info {};
+    if (::fstatat(dir, child.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+      return SysError(errno, StrCat("looking at ", child));
+    if (S_ISDIR(info.st_mode)) {
+      ASSIGN_OR_RETURN(const uint64_t below, BytesBelow(dir, child));
+      total += below;
+    } else {
+      total += static_cast<uint64_t>(info.st_size);
+    }
+  }
+  return total;
+}
+
+bool HasBootSet(const Sysroot& sysroot, const HashValue& digest) {
+  return Exists(sysroot.boot(), StrCat(SetPath(digest), "/", kSumsName));
+}
+
+Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
+  const std::string path = SetPath(digest);
+  const std::string doing = StrCat("checking the boot set ", digest.Hex().substr(0, 12));
+  ASSIGN_OR_RETURN(const std::string sums,
+                   ReadFile(sysroot.boot(), StrCat(path, "/", kSumsName), kMaxSumsBytes).While(doing));
+  if (HashOf(AsBytes(sums)) != digest) {
+    return Error(Errc::kCorrupt, StrCat(doing, ": its ", kSumsName, " has been changed; run: hostapp fsck --repair"));
+  }
+  ASSIGN_OR_RETURN(const std::vector<SumsLine> lines, ParseSums(sums).While(doing));
+  for (const SumsLine& line : lines) {
+    ASSIGN_OR_RETURN(const MeasuredFile measured,
+                     MeasurePastCache(sysroot.boot(), StrCat(path, "/", line.name)).While(doing));
+    if (measured.sha256.Hex() != line.sha256) {
+      return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(line.name), " has sha256 ", measured.sha256.Hex(),
+                                          ", expected ", line.sha256, "; run: hostapp fsck --repair"));
+    }
+  }
+  return Ok();
+}
+
+Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot) {
+  std::vector<HashValue> sets;
+  if (!Exists(sysroot.boot(), kBootSetsDir)) return sets;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(sysroot.boot(), kBootSetsDir));
+  for (const std::string& name : names) {
+    if (const auto digest = ParseBootSetName(name)) sets.push_back(*digest);
+  }
+  return sets;
+}
+
+Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest) {
+  return BytesBelow(sysroot.boot(), SetPath(digest));
+}
+
+Result<uint64_t> RemoveBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot, const HashValue& digest,
+                               OpContext& ctx) {
+  if (!Exists(sysroot.boot(), SetPath(digest))) return uint64_t{0};
+  ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, digest));
+  ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
+  TRY(RemoveTree(sets.get(), digest.Hex(), ctx.sys));
+  TRY(SyncDir(sets.get(), ctx.sys));
+  return bytes;
+}
+
+Result<uint64_t> LargestBootSet(const Sysroot& sysroot) {
+  uint64_t largest = 0;
+  ASSIGN_OR_RETURN(const std::vector<HashValue> sets, ListBootSets(sysroot));
+  for (const HashValue& set : sets) {
+    ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, set));
+    largest = std::max(largest, bytes);
+  }
+  return largest;
+}
+
+}  // namespace hostapp

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel, initramfs and device trees of a deployment, as a loader reads them: <boot>/hostapp/<digest>/.
+//
+// Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
+// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. A set is only ever added under
+// a name that did not exist, never edited; equal kernels and initramfs share one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hostapp/base/hash.h"
+#include "ostree-integration/sysroot/sysroot.h"
+
+namespace hostapp {
+
+inline constexpr const char* kSumsName = "SHA256SUMS";
+
+// The digest that a set's folder is named by; nothing: not ours.
+std::optional<HashValue> ParseBootSetName(std::string_view name);
+
+bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
+
+// Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt, kNotFound.
+Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);
+
+// Digests of all sets there are; names that are no digest are not ours and left out.
+Result<std::vector<HashValue>> ListBootSets(const Sysroot& sysroot);
+
+Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
+// The same of any folder of the boot file system. kIo.
+Result<uint64_t> BytesBelow(int dir, const std::string& path);
+
+// Returns the bytes freed; ok when there is no such set. Durable.
+Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
+
+// Bytes of the largest set: what the next one is planned with, before its image has been fetched.
+Result<uint64_t> LargestBootSet(const Sysroot& sysroot);
+
+}  // namespace hostapp
