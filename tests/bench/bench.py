@@ -25,6 +25,17 @@ def do(*command, **options):
     return done.stdout.decode()
 
 
+def kind_of(path):
+    """What a file of a sysroot is."""
+    if "/objects/" not in path:
+        return "other"
+    kind = path.rpartition(".")[2]
+    if kind == "file":
+        with open(path, "rb") as file:
+            return "index" if file.read(8) == b"hostappI" else "file"
+    return kind
+
+
 class Disk:
     """A new ext4, mounted as long as the block runs: no file of a run before decides where this one's go."""
 
@@ -47,8 +58,8 @@ class Disk:
         do("umount", self.folder)
         self.mount()
 
-    def __exit__(self, *_):
-        do("umount", self.folder)
+    def __exit__(self, error, *_):
+        do("umount", *["--lazy"] * bool(error), self.folder)  # what was interrupted may still be ending
         os.remove(self.file)
 
 
@@ -170,15 +181,14 @@ class Bench:
         return int(total[3])  # % time, seconds, microseconds a call, calls
 
     def opened(self, way, folder):
-        """Which objects of the store, and how many other files of the disk, it opens to read them."""
+        """How many different files of the disk it opens to read them, by kind; `index` is a layer's, `file` another file's content."""
         trace = self.work + "/trace"
         do("strace", "-f", "-y", "-e", "trace=open,openat,openat2", "-o", trace, *way.argv(), cwd=folder)
-        kinds = {}
         with open(trace, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                call, _, result = line.rpartition(" = ")
-                if "O_RDONLY" in call and "O_DIRECTORY" not in call and "<%s/" % folder in result:
-                    name = result.strip().rstrip(">")
-                    kind = name.rpartition(".")[2] if "/objects/" in name else "other"
-                    kinds[kind] = kinds.get(kind, 0) + 1
+            calls = [line.rpartition(" = ") for line in file if "O_RDONLY" in line and "O_DIRECTORY" not in line]
+        kinds = {}
+        for path in {result.strip().rstrip(">").partition("<")[2] for _, _, result in calls}:
+            if path.startswith(folder + "/") and os.path.isfile(path):
+                kind = kind_of(path)
+                kinds[kind] = kinds.get(kind, 0) + 1
         return kinds

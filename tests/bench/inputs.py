@@ -52,7 +52,7 @@ def many_layers(bench):
         tree = unpacked(bench, folder + "/tree")
         for tag in ("v1", "v2"):
             if tag == "v2":
-                with open(tree + "/usr/share/doc/new-in-v2", "w", encoding="ascii") as file:
+                with open(tree + "/usr/share/new-in-v2", "w", encoding="ascii") as file:
                     file.write("new\n" * 5000)
             pack(bench, tree, folder + "/layout", tag, "gzip")
         shutil.rmtree(tree)

@@ -34,7 +34,7 @@ def in_store(bench):
 def deploy(bench):
     tree = "mkdir tree; tar -xpf %s -C tree --exclude='dev/*' --exclude='./dev/*'" % bench.tar
     return {
-        "hostapp deploy": Way(bench.words("deploy", "oci:%s:x" % bench.zstd), in_store(bench)),
+        "hostapp deploy --root composefs": Way(bench.words("deploy", "oci:%s:x" % bench.zstd, "--root", "composefs"), in_store(bench)),
         "hostapp deploy --root checkout": Way(bench.words("deploy", "oci:%s:x" % bench.zstd, "--root", "checkout"), in_store(bench)),
         "ostree admin deploy": Way("unshare --mount ostree admin deploy --sysroot=o --os=os os", in_store(bench) + OSTREE_SYSROOT),
         "cp -al": Way("cp -al tree copy; sync -f .", tree),
