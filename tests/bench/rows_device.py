@@ -56,26 +56,42 @@ def composefs(bench):
 
 
 def program(bench, name, *words):
-    """What another bench prints, from its table on, and its JSON if it writes one."""
-    results = bench.work + "/%s.json" % name
-    words = [word.replace("JSON", results) for word in words]
-    done = subprocess.run([os.path.join(measure.ROOT, "tests/bench", name), bench.options.build, *words], stdout=subprocess.PIPE, check=False, timeout=7200)
+    """The tables that another bench prints; nothing if it could not run."""
+    done = subprocess.run([os.path.join(measure.ROOT, "tests/bench", name), bench.options.build, "--dir", bench.options.dir, *words],
+                          stdout=subprocess.PIPE, check=False, timeout=7200)
     if done.returncode != 0:
-        return ["`tests/bench/%s` ended with %d." % (name, done.returncode), ""], "not measured", None
-    lines = done.stdout.decode().splitlines()
-    lines = lines[next(i for i, line in enumerate(lines) if line.startswith("|")):] + [""]
-    if not os.path.exists(results):
-        return lines, "see the row", lines
-    with open(results, encoding="utf-8") as file:
-        return lines, "see the row", json.load(file)
+        return []
+    return [line for line in done.stdout.decode().splitlines() if line.startswith("|") or not line]
 
 
 def helper(bench):
-    return program(bench, "helper", "--runs", str(bench.options.runs), "--dir", bench.options.dir)
+    lines = program(bench, "helper", "--runs", str(bench.options.runs))
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")][1:]
+    if not cells:
+        return ["`tests/bench/helper` could not run.", ""], "not measured", None
+    ours, theirs = [row for row in cells if row[0].startswith("hostapp")], cells[-1]
+    verdict = "%s to %s ms beside %s ms; at most %d system calls" % (
+        min(float(row[3]) for row in ours), max(float(row[3]) for row in ours), theirs[3], max(int(row[5]) for row in ours))
+    return [*lines, ""], verdict, cells
+
+
+def each_more(results):
+    """What one more of what is counted costs, by verb, between the fewest and the most."""
+    fewest, most = min(results, key=int), max(results, key=int)
+    step = int(most) - int(fewest)
+    return ", ".join("%s %.3f ms and %.1f system calls" % (verb, *((results[most][verb][what] - low[what]) * times / step
+                                                                 for what, times in (("wall", 1000), ("calls", 1))))
+                     for verb, low in results[fewest].items())
 
 
 def growth(bench):
-    return program(bench, "growth", "--dir", bench.options.dir, "--json", "JSON")
+    results = bench.work + "/growth.json"
+    lines = program(bench, "growth", "--json", results)
+    if not lines:
+        return ["`tests/bench/growth` could not run.", ""], "not measured", None
+    with open(results, encoding="ascii") as file:
+        found = json.load(file)
+    return lines, "a deployment more: %s; a file more: %s" % (each_more(found["deployments"]), each_more(found["files"])), found
 
 
 ROWS = {
