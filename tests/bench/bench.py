@@ -16,6 +16,7 @@ sys.path.insert(0, measure.ROOT + "/tests/interop")
 import support  # pylint: disable=wrong-import-position # noqa: E402
 
 DISK_BYTES = 16 << 30
+PODMAN_RUN = "/run/hostapp-bench"
 
 
 def do(*command, **options):
@@ -120,7 +121,8 @@ class Bench:
 
     def __exit__(self, *error):
         self.registry.__exit__(*error)
-        shutil.rmtree(self.work, ignore_errors=True)
+        for folder in (self.work, PODMAN_RUN):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def words(self, *words):
         return [self.hostapp_program, "--sysroot", "s", "--quiet", *words]

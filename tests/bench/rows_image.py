@@ -4,7 +4,7 @@ import shlex
 import sys
 
 sys.dont_write_bytecode = True
-from bench import Row, Way  # noqa: E402
+from bench import PODMAN_RUN, Row, Way  # noqa: E402
 import inputs  # noqa: E402
 import measure  # noqa: E402
 import verdicts  # noqa: E402
@@ -13,7 +13,7 @@ SKOPEO = "skopeo copy --quiet --insecure-policy --src-tls-verify=false"
 
 
 def podman(*words):
-    return shlex.join(["podman", "--root", "storage", "--runroot", "/run/hostapp-bench", "--storage-driver", "overlay", *words])
+    return shlex.join(["podman", "--root", "storage", "--runroot", PODMAN_RUN, "--storage-driver", "overlay", *words])
 
 
 def first(*commands):

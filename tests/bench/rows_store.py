@@ -58,15 +58,15 @@ def memory(bench):
     references = [bench.serve(many, tag, "many") for tag in ("v1", "v2")]
     moving = bench.remote("moving:stable")
     move = SKOPEO + " --dest-tls-verify=false %s " + moving
-    zeros = inputs.one_file(bench, "zeros", 2048 * MIB, "cat /dev/zero")
+    text = inputs.one_file(bench, "text", 2048 * MIB, "seq 1 1000000000")
     noise = inputs.one_file(bench, "noise", 512 * MIB, "openssl enc -aes-128-ctr -K 1 -iv 1 -in /dev/zero 2>/dev/null")
     init = bench.hostapp("init")
     return {
         "hostapp upgrade, one layer new": Way(
             bench.words("upgrade"), first(init, move % references[0], bench.hostapp("deploy", moving), move % references[1])),
-        "hostapp pull, one file of 2 GiB, zeros": Way(bench.words("pull", "oci:%s:x" % zeros), init),
+        "hostapp pull, one file of 2 GiB, text": Way(bench.words("pull", "oci:%s:x" % text), init),
         "hostapp pull, one file of 512 MiB, noise": Way(bench.words("pull", "oci:%s:x" % noise), init),
-        "hostapp pull, 2 GiB, HOSTAPP_JOBS=1": Way(["env", "HOSTAPP_JOBS=1", *bench.words("pull", "oci:%s:x" % zeros)], init),
+        "hostapp pull, 2 GiB, text, HOSTAPP_JOBS=1": Way(["env", "HOSTAPP_JOBS=1", *bench.words("pull", "oci:%s:x" % text)], init),
     }
 
 
