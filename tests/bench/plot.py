@@ -42,11 +42,16 @@ def panel(left, what, results):
     # What is linear runs beside this one.
     steps = min(len(across), len(up)) - 1
     out.append(line(x(10**across[0]), y(10**up[0]), x(10**(across[0] + steps)), y(10**(up[0] + steps)), 'class="linear"'))
+    ends = []
     for verb in verbs:
         points = [(x(count), y(taken[verb]["wall"])) for count, taken in results.items()]
         out.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>' % (" ".join("%.1f,%.1f" % point for point in points), COLOURS[verb]))
         out += ['<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>' % (*point, COLOURS[verb]) for point in points]
-        out.append(text(points[-1][0] + 8, points[-1][1] + 4, verb, "start", ' style="fill:%s"' % COLOURS[verb]))
+        ends.append((points[-1][1] + 4, verb))
+    above = 0.0
+    for at, verb in sorted(ends):  # one below the other where lines end close together
+        above = max(at, above + 14)
+        out.append(text(left + WIDTH + 8, above, verb, "start", ' style="fill:%s"' % COLOURS[verb]))
     return out
 
 
