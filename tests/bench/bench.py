@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import support  # pylint: disable=wrong-import-position # noqa: E402
 
 DISK_BYTES = 16 << 30
 PODMAN_RUN = "/run/hostapp-bench"
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # so that what is mounted does not stay
 
 
 def do(*command, **options):
