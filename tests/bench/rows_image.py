@@ -74,7 +74,7 @@ def floor(bench):
     blob = measure.layer(bench.zstd)
     return {
         "hostapp pull": Way(bench.words("pull", "oci:%s:x" % bench.zstd), bench.hostapp("init")),
-        "curl | zstd -d | sha256sum, and one cp": Way("curl -s file://%s | zstd -dc | sha256sum >/dev/null; cp %s copy; sync -f ." % (blob, bench.tar)),
+        "curl to zstd -d to sha256sum, and one cp": Way("curl -s file://%s | zstd -dc | sha256sum >/dev/null; cp %s copy; sync -f ." % (blob, bench.tar)),
     }
 
 
