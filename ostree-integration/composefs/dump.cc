@@ -131,6 +131,7 @@ class DumpReader {
       owned.emplace_back(std::move(name), std::move(value));
     }
     std::vector<Xattr> xattrs;
+    xattrs.reserve(owned.size());
     for (const auto& [name, value] : owned) xattrs.push_back({.name = name, .value = value});
     Metadata metadata{.xattrs = xattrs};
     uint32_t mode = 0;
