@@ -14,7 +14,11 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kStageChunk = size_t{256} << 10;  // files up to this size are hashed before they are written
+constexpr size_t kBatchBytes = size_t{256} << 10;  // files up to this size are hashed before they are written
+constexpr size_t kBatchFiles = 128;
+constexpr size_t kStreamBytes = size_t{1} << 20;
+// The disk is told to write when so much is new: at the end there is little left to wait for.
+constexpr uint64_t kWriteEvery = uint64_t{32} << 20;
 // Left free for tree objects, refs and everybody else.
 constexpr uint64_t kReservedBytes = uint64_t{16} << 20;
 constexpr const char* kStreamName = "streaming";
@@ -59,7 +63,8 @@ ObjectStage::ObjectStage(const ImageStore& store, RepoLock lock, std::string nam
       name_(std::move(name)),
       max_bytes_(max_bytes),
       hashers_(std::max(1U, ctx.jobs)),
-      workers_(ctx.jobs) {}
+      workers_(ctx.jobs),
+      writer_(ctx.jobs) {}
 
 Result<std::unique_ptr<ObjectStage>> ObjectStage::Begin(const ImageStore& store, const std::string& name,
                                                         OpContext& ctx) {
@@ -74,6 +79,7 @@ Result<std::unique_ptr<ObjectStage>> ObjectStage::Begin(const ImageStore& store,
 
 ObjectStage::~ObjectStage() {
   workers_.Wait();
+  writer_.Wait();
   if (!dir_.valid()) return;
   // What cannot be removed now, the next run or the next collection removes.
   (void)RemoveTree(store_.tmp_fd(), name_, ctx_.sys).ok();
@@ -92,6 +98,7 @@ Status ObjectStage::FirstError() {
 }
 
 Status ObjectStage::Settle() {
+  SubmitBatch();
   workers_.Wait();
   return FirstError();
 }
@@ -127,20 +134,47 @@ Status ObjectStage::AddFile(std::shared_ptr<Inode> inode, std::string_view path,
                             const ReadContent& read) {
   TRY(FirstError());
   ++files_;
-  if (size > kStageChunk) return AddLargeFile(*inode, size, read).While("member ", Escape(path));
+  if (size > kBatchBytes) return AddLargeFile(*inode, size, read).While("member ", Escape(path));
   return AddSmallFile(std::move(inode), path, size, read).While("member ", Escape(path));
 }
 
 Status ObjectStage::AddSmallFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size,
                                  const ReadContent& read) {
-  const auto content = std::make_shared<std::string>(size, '\0');
-  TRY(ReadAll(read, std::as_writable_bytes(std::span(*content))));
+  if (batch_.files.size() == kBatchFiles || batch_.used + size > kBatchBytes) SubmitBatch();
+  if (!batch_.content) batch_.content = std::make_unique_for_overwrite<std::byte[]>(kBatchBytes);
+  const MutableByteSpan content(batch_.content.get() + batch_.used, size);
+  TRY(ReadAll(read, content));
   TRY(ReadEnd(read));
-  workers_.Submit([this, inode = std::move(inode), path = std::string(path), content, order = files_](size_t lane) {
-    Status status = HashAndWrite(*inode, AsBytes(*content), hashers_[lane]).While("member ", Escape(path));
-    if (!status.ok()) Fail(order, std::move(status).error());
-  });
+  batch_.files.push_back({std::move(inode), std::string(path), files_, content});
+  batch_.used += size;
+  StartWriting(size);
   return Ok();
+}
+
+void ObjectStage::SubmitBatch() {
+  if (batch_.files.empty()) return;
+  const auto batch = std::make_shared<const Batch>(std::exchange(batch_, Batch{}));
+  workers_.Submit([this, batch](size_t lane) { HashAndWriteAll(*batch, hashers_[lane]); });
+}
+
+void ObjectStage::HashAndWriteAll(const Batch& batch, Hashers& hashers) {
+  for (const Batch::File& file : batch.files) {
+    Status status = HashAndWrite(*file.inode, file.content, hashers).While("member ", Escape(file.path));
+    if (!status.ok()) return Fail(file.order, std::move(status).error());
+  }
+}
+
+// Has the disk write what is staged, beside what goes on here.
+void ObjectStage::StartWriting(uint64_t bytes) {
+  unwritten_bytes_ += bytes;
+  if (writer_.lanes() == 1 || unwritten_bytes_ < kWriteEvery || writing_) return;
+  unwritten_bytes_ = 0;
+  writing_ = true;
+  writer_.Submit([this](size_t) {
+    Status synced = SyncFilesystem(dir_.get(), ctx_.sys);
+    if (written_.ok()) written_ = std::move(synced);
+    writing_ = false;
+  });
 }
 
 Status ObjectStage::HashAndWrite(Inode& inode, ByteSpan content, Hashers& hashers) {
@@ -181,6 +215,7 @@ Status ObjectStage::Finish(int file, const Inode& inode) {
 Status ObjectStage::StreamChunk(int file, ByteSpan bytes) {
   TRY(ctx_.cancel.Check());
   TRY(Budget(bytes.size()));
+  StartWriting(bytes.size());
   workers_.Submit([this, file, bytes, order = files_](size_t) {
     Status status = WriteAll(file, bytes, ctx_.sys).While("writing an object");
     if (!status.ok()) Fail(order, std::move(status).error());
@@ -213,7 +248,7 @@ Status ObjectStage::AddLargeFile(Inode& inode, uint64_t size, const ReadContent&
     uint64_t left = size;
     for (size_t turn = 0; left > 0; ++turn) {
       std::string& buffer = stream_buffers_[turn % stream_buffers_.size()];
-      buffer.resize(std::min<uint64_t>(left, kStageChunk));
+      buffer.resize(std::min<uint64_t>(left, kStreamBytes));
       Status got = ReadAll(read, std::as_writable_bytes(std::span(buffer)));
       TRY(Settle());  // the piece before: it has the other buffer
       TRY(std::move(got));
@@ -316,7 +351,9 @@ Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {
 
 Status ObjectStage::Publish() {
   workers_.Wait();  // for files of no commit
+  writer_.Wait();
   if (refs_.empty()) return Ok();
+  TRY(std::move(written_).While("making the staged objects durable"));
   TRY(EnableVerityOfContents().While("completing the staged objects"));
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.

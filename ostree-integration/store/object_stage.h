@@ -6,13 +6,15 @@
 // want the checksum before the content, so that every large file had to be written twice, or hash it again with GLib;
 // its transactions sync each of the repository's 256 folders of objects.
 //
-// With `ctx.jobs` above 1, files are hashed and written by as many threads, out of order: an inode's hashes are there
-// after Settle(). Memory: a few times kStageChunk for each thread.
+// Small files are hashed and written together, a batch at a time; with `ctx.jobs` above 1 by as many threads, out of
+// order, while one more thread has the disk write what is there already: an inode's hashes are there after Settle().
+// Memory: a few batches of 256 KiB for each thread, and two pieces of 1 MiB of a large file.
 #pragma once
 
 #include <time.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -98,14 +100,29 @@ class ObjectStage {
     Hasher content;
     Hasher object;
   };
+  // Small files on their way to a lane, their content one after the other.
+  struct Batch {
+    struct File {
+      std::shared_ptr<Inode> inode;
+      std::string path;
+      uint64_t order;
+      MutableByteSpan content;
+    };
+    std::unique_ptr<std::byte[]> content;
+    size_t used = 0;
+    std::vector<File> files;
+  };
   class StreamSink;
   ObjectStage(const ImageStore& store, RepoLock lock, std::string name, uint64_t max_bytes, OpContext& ctx);
 
   Status AddSmallFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size, const ReadContent& read);
   Status AddLargeFile(Inode& inode, uint64_t size, const ReadContent& read);
+  void SubmitBatch();
+  void HashAndWriteAll(const Batch& batch, Hashers& hashers);
   Status HashAndWrite(Inode& inode, ByteSpan content, Hashers& hashers);
   Status AddStreamed(Inode& inode, uint64_t size, const std::function<Status(int file)>& stream);
   Status StreamChunk(int file, ByteSpan bytes);
+  void StartWriting(uint64_t bytes);
   void Fail(uint64_t order, Error error);
   Status FirstError();
   Status Budget(uint64_t bytes);
@@ -126,6 +143,10 @@ class ObjectStage {
   const uint64_t max_bytes_;  // of content
   UniqueFd dir_;
   uint64_t files_ = 0;  // added in all
+  Batch batch_;
+  uint64_t unwritten_bytes_ = 0;  // added since the disk was last told to write
+  std::atomic<bool> writing_ = false;
+  Status written_;  // the writer's; the kernel tells of an error once
 
   std::mutex mutex_;  // for what follows, as long as files are on their way
   uint64_t used_bytes_ = 0;
@@ -144,7 +165,8 @@ class ObjectStage {
   std::vector<Hashers> hashers_;  // one a lane
   Hashers stream_hashers_;
   std::array<std::string, 2> stream_buffers_;  // one is read into while the other is hashed and written
-  Workers workers_;                            // last: ends before what its tasks use
+  Workers workers_;                            // these two last: they end before what their tasks use
+  Workers writer_;
 };
 
 }  // namespace hostapp

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "ostree-integration/store/export.h"
 #include "tests/support/faulty_syscalls.h"
@@ -300,6 +301,35 @@ TEST_F(ImportTest, ConvergesAfterAFailureInAnyThread) {
     ASSERT_OK(Import(image));
   }
   ExpectOstreeFsckClean();
+}
+
+// The disk is told to write while an import goes on; the kernel tells of an error of that once, and to this call only.
+class FailsToWriteAhead : public Syscalls {
+ public:
+  int Syncfs(int fd) override {
+    if (std::this_thread::get_id() == owner_ || failed_.exchange(true)) return Syscalls::Syncfs(fd);
+    return -EIO;
+  }
+  bool failed() const { return failed_; }
+
+ private:
+  const std::thread::id owner_ = std::this_thread::get_id();
+  std::atomic<bool> failed_ = false;
+};
+
+TEST_F(ImportTest, FailsWhenTheDiskCouldNotBeWrittenInTheMeantime) {
+  const std::string content(size_t{12} << 20, 'a');
+  TarBytes tar;
+  for (const char* name : {"a", "b", "c", "d"}) tar.File(name, content + name);
+  const TestImage image = MakeImage({tar.End()});
+  FailsToWriteAhead sys;
+  OpContext faulty{ctx().clock, ctx().log, ctx().progress, {}, sys, 2};
+  const auto report = ImportImage(store(), image.manifest, image.config, *image.source, faulty);
+  ASSERT_TRUE(sys.failed());
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code(), Errc::kIo);
+  EXPECT_FALSE(FindLayer(store(), image.config.diff_ids[0]).value().has_value());
+  ASSERT_OK(Import(image));
 }
 
 TEST_F(ImportTest, SyncsOnceForManySmallLayers) {
