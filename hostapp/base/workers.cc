@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/base/workers.h"
 
+#include <atomic>
+#include <optional>
 #include <utility>
 
 namespace hostapp {
 namespace {
 
 constexpr size_t kWaitingPerThread = 4;
+constexpr size_t kIndexesInATask = 64;
 
 }  // namespace
 
@@ -48,6 +51,27 @@ void Workers::Run(size_t lane) {
     --running_;
     room_.notify_one();
   }
+}
+
+Status ForEachOf(size_t count, Workers& workers, const std::function<Status(size_t index, size_t lane)>& use) {
+  std::mutex mutex;
+  std::optional<Error> error;
+  size_t at = count;  // of the error
+  std::atomic<bool> failed = false;
+  for (size_t begin = 0; begin < count && !failed; begin += kIndexesInATask) {
+    workers.Submit([&, begin](size_t lane) {
+      for (size_t i = begin; i < std::min(count, begin + kIndexesInATask) && !failed; ++i) {
+        Status status = use(i, lane);
+        if (status.ok()) continue;
+        const std::lock_guard lock(mutex);
+        failed = true;
+        if (i < at) error = std::move(status).error();
+        at = std::min(at, i);
+      }
+    });
+  }
+  workers.Wait();
+  return error ? Status(*std::move(error)) : Ok();
 }
 
 }  // namespace hostapp

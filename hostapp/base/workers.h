@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "hostapp/base/result.h"
+
 namespace hostapp {
 
 // Owned and used by one thread. Tasks must not throw, and report what goes wrong by themselves.
@@ -46,5 +48,9 @@ class Workers {
   bool ended_ = false;
   std::vector<std::thread> threads_;
 };
+
+// Calls `use` for 0 to `count` - 1, a few dozen in a task, and waits for all. After an error no more are begun; of
+// several errors, that of the smallest index.
+Status ForEachOf(size_t count, Workers& workers, const std::function<Status(size_t index, size_t lane)>& use);
 
 }  // namespace hostapp

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
-#include <span>
 #include <unordered_map>
 
 #include "hostapp/base/workers.h"
@@ -16,8 +15,6 @@
 
 namespace hostapp {
 namespace {
-
-constexpr size_t kFilesInATask = 64;
 
 struct BadObject {
   StoreProblem::Kind kind = StoreProblem::Kind::kMissingObject;
@@ -44,7 +41,7 @@ std::vector<ObjectVerifier> MakeVerifiers(const ImageStore& store, unsigned jobs
 class Checker {
  public:
   Checker(const ImageStore& store, OpContext& ctx)
-      : store_(store), ctx_(ctx), verifiers_(MakeVerifiers(store, ctx.jobs)) {}
+      : store_(store), ctx_(ctx), verifiers_(MakeVerifiers(store, ctx.jobs)), workers_(ctx.jobs) {}
   Result<CheckReport> Run();
 
  private:
@@ -59,12 +56,14 @@ class Checker {
   const ImageStore& store_;
   OpContext& ctx_;
   RefScan scan_;
+  std::vector<Start> starts_;  // of scan_
   std::vector<FileObject> files_;
   std::vector<ObjectVerifier> verifiers_;  // one a lane
 
   std::mutex mutex_;  // for what follows
   CheckReport report_;
   BadObjects bad_;
+  Workers workers_;  // last: ends before what its tasks use
 };
 
 bool Checker::Verify(const Sha256& id, std::string_view extension, ObjectVerifier& verifier) {
@@ -83,17 +82,13 @@ bool Checker::Verify(const Sha256& id, std::string_view extension, ObjectVerifie
 }
 
 Status Checker::VerifyTrees() {
-  Walker walker(store_, [this](const Visit& visit) -> Result<bool> {
+  Walker walker(store_, workers_, [this](const Visit& visit) -> Result<bool> {
     TRY(ctx_.cancel.Check());
     if (visit.extension != kFileExtension) return Verify(visit.id, visit.extension, verifiers_.front());
     files_.push_back({.id = visit.id});
     return true;
   });
-  for (const auto& [ref, commit] : scan_.refs) {
-    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
-    TRY(walker.WalkCommit(id));
-  }
-  return Ok();
+  return walker.Walk(starts_);
 }
 
 // A folder's names come with their inodes: nothing has to be looked at one by one.
@@ -109,34 +104,24 @@ Status Checker::FindInodes() {
 
 Status Checker::VerifyFiles() {
   std::ranges::sort(files_, {}, &FileObject::inode);
-  Workers workers(ctx_.jobs);
-  for (size_t begin = 0; begin < files_.size() && !ctx_.cancel.cancelled(); begin += kFilesInATask) {
-    const std::span files = std::span(files_).subspan(begin, std::min(kFilesInATask, files_.size() - begin));
-    workers.Submit([this, files](size_t lane) {
-      for (const FileObject& file : files) {
-        if (ctx_.cancel.cancelled()) return;
-        (void)Verify(file.id, kFileExtension, verifiers_[lane]);
-      }
-    });
-  }
-  workers.Wait();
-  return ctx_.cancel.Check();
+  return ForEachOf(files_.size(), workers_, [this](size_t i, size_t lane) -> Status {
+    (void)Verify(files_[i].id, kFileExtension, verifiers_[lane]);
+    return ctx_.cancel.Check();
+  });
 }
 
 // Which refs need what is bad: only walked when something is.
 Status Checker::FindOwners() {
   if (bad_.empty()) return Ok();
-  for (const auto& [ref, commit] : scan_.refs) {
-    const std::string& name = ref;
-    Walker walker(store_, [&](const Visit& visit) -> Result<bool> {
+  for (const Start& start : starts_) {
+    Walker walker(store_, workers_, [&](const Visit& visit) -> Result<bool> {
       const auto bad = bad_.find(visit.id);
       if (bad == bad_.end()) return true;
       if (bad->second.refs.empty()) bad->second.path = visit.path;
-      bad->second.refs.insert(name);
+      bad->second.refs.emplace(start.ref);
       return false;
     });
-    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
-    TRY(walker.WalkCommit(id));
+    TRY(walker.Walk({&start, 1}));
   }
   return Ok();
 }
@@ -169,6 +154,10 @@ Result<CheckReport> Checker::Run() {
                                 .object = {},
                                 .what = StrCat("the ref ", Escape(ref), " has no checksum in it"),
                                 .refs = {ref}});
+  }
+  for (const auto& [ref, commit] : scan_.refs) {
+    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
+    starts_.push_back({id, ref});
   }
   TRY(VerifyTrees());
   TRY(FindInodes());

@@ -333,13 +333,8 @@ Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::str
 Status ObjectStage::EnableVerityOfContents() {
   if (with_verity_.empty()) return Ok();
   TRY(SyncFilesystem(dir_.get(), ctx_.sys));
-  for (size_t i = 0; i < with_verity_.size(); ++i) {
-    workers_.Submit([this, i](size_t) {
-      Status enabled = store_.GiveVerity(dir_.get(), Hex(with_verity_[i]), ctx_.sys);
-      if (!enabled.ok()) Fail(i, std::move(enabled).error());
-    });
-  }
-  return Settle();
+  return ForEachOf(with_verity_.size(), workers_,
+                   [this](size_t i, size_t) { return store_.GiveVerity(dir_.get(), Hex(with_verity_[i]), ctx_.sys); });
 }
 
 Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {

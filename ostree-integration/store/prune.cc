@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <span>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
@@ -57,50 +58,58 @@ Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, con
   return kept;
 }
 
-Status FindUnneeded(const ImageStore& store, const ObjectSet& needed, PrunePlan& plan) {
+Status FindUnneeded(const ImageStore& store, const ObjectSet& needed, Workers& workers, PrunePlan& plan) {
   TRY(ForEachLooseObject(store, [&](const LooseObject& object) -> Status {
-    if (needed.contains(object.id)) return Ok();
+    if (!needed.contains(object.id)) plan.objects.push_back({object.path, object.extension});
+    return Ok();
+  }));
+  std::ranges::stable_sort(plan.objects, {}, [](const Unneeded& object) { return RemovalOrder(object.extension); });
+  return ForEachOf(plan.objects.size(), workers, [&](size_t i, size_t) -> Status {
+    Unneeded& object = plan.objects[i];
     struct stat info {};
     if (::fstatat(store.impl().objects.get(), object.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       return SysError(errno, StrCat("looking at the object ", object.path));
     }
-    plan.objects.push_back({object.path, object.extension, static_cast<uint64_t>(info.st_size)});
+    object.bytes = static_cast<uint64_t>(info.st_size);
     return Ok();
-  }));
-  std::ranges::stable_sort(plan.objects, {}, [](const Unneeded& object) { return RemovalOrder(object.extension); });
-  return Ok();
+  });
 }
 
-Result<PrunePlan> Plan(const ImageStore& store, const std::set<Digest>& keep) {
+Result<PrunePlan> Plan(const ImageStore& store, const std::set<Digest>& keep, Workers& workers) {
   PrunePlan plan;
   ASSIGN_OR_RETURN(const auto kept, KeptRefs(store, keep, plan));
-  Walker walker(store, [](const Visit&) -> Result<bool> { return true; });
+  std::vector<Start> starts;
   for (const auto& [ref, commit] : kept) {
     ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
-    Status walked = walker.WalkCommit(id).While("looking what the ref ", Escape(ref), " needs");
-    // To the caller a hole in the store is damage, not a question without an answer.
-    if (!walked.ok() && walked.error().code() == Errc::kNotFound) {
-      return Error(Errc::kCorrupt, walked.error().message(), walked.error().sys_errno());
-    }
-    TRY(std::move(walked));
+    starts.push_back({id, ref});
   }
-  TRY(FindUnneeded(store, walker.seen(), plan));
+  Walker walker(store, workers, [](const Visit&) -> Result<bool> { return true; });
+  Status walked = walker.Walk(starts);
+  // To the caller a hole in the store is damage, not a question without an answer.
+  if (!walked.ok() && walked.error().code() == Errc::kNotFound) {
+    return Error(Errc::kCorrupt, walked.error().message(), walked.error().sys_errno());
+  }
+  TRY(std::move(walked));
+  TRY(FindUnneeded(store, walker.seen(), workers, plan));
   return plan;
 }
 
-Status RemoveObjects(const ImageStore& store, const PrunePlan& plan, OpContext& ctx) {
+Status RemoveObjects(const ImageStore& store, const PrunePlan& plan, Workers& workers, OpContext& ctx) {
   const int objects = store.impl().objects.get();
   for (const std::string& ref : plan.refs) TRY(RemoveRef(store, ref, ctx));
   if (!plan.refs.empty()) TRY(SyncFilesystem(objects, ctx.sys));
-  int order = 0;
-  for (const Unneeded& object : plan.objects) {
-    if (const int next = RemovalOrder(object.extension); next != order) {
-      TRY(SyncFilesystem(objects, ctx.sys));
-      order = next;
-    }
-    TRY(RemoveFile(objects, object.path, ctx.sys));
+  std::span<const Unneeded> left = plan.objects;
+  while (!left.empty()) {
+    const int order = RemovalOrder(left.front().extension);
+    const auto same =
+        std::ranges::find_if(left, [order](const Unneeded& object) { return RemovalOrder(object.extension) != order; });
+    const std::span<const Unneeded> group(left.begin(), same);
+    TRY(ForEachOf(group.size(), workers,
+                  [&](size_t i, size_t) { return RemoveFile(objects, group[i].path, ctx.sys); }));
+    TRY(SyncFilesystem(objects, ctx.sys));
+    left = left.subspan(group.size());
   }
-  return SyncFilesystem(objects, ctx.sys);
+  return Ok();
 }
 
 Status AddBytes(int dir, const std::string& name, uint64_t& bytes) {
@@ -151,13 +160,14 @@ Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, Prune
   ASSIGN_OR_RETURN(const FileLock import_lock,
                    FileLock::Acquire(store.tmp_fd(), kImportLockName, FileLock::Wait::kNo, ctx.cancel, ctx.sys));
   ASSIGN_OR_RETURN(const RepoLock repo_lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_EXCLUSIVE, ctx));
-  ASSIGN_OR_RETURN(const PrunePlan plan, Plan(store, keep));
+  Workers workers(ctx.jobs);
+  ASSIGN_OR_RETURN(const PrunePlan plan, Plan(store, keep, workers));
   TRY(ctx.cancel.Check());
   PruneReport report;
   report.refs = plan.refs;
   report.objects = plan.objects.size();
   for (const Unneeded& object : plan.objects) report.object_bytes += object.bytes;
-  if (mode == PruneMode::kRemove) TRY(RemoveObjects(store, plan, ctx).While("removing what nothing needs"));
+  if (mode == PruneMode::kRemove) TRY(RemoveObjects(store, plan, workers, ctx).While("removing what nothing needs"));
   TRY(RemoveLeftovers(store, mode, report, ctx).While("removing what interrupted runs left"));
   return report;
 }

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/reachable.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace hostapp {
+namespace {
+
+constexpr size_t kFoldersAtOnce = 1024;
+
+}  // namespace
 
 // False: seen before, or not to be looked into.
 Result<bool> Walker::Enter(const Sha256& id, std::string_view extension, std::string_view path) {
@@ -9,23 +17,14 @@ Result<bool> Walker::Enter(const Sha256& id, std::string_view extension, std::st
   return visit_({.id = id, .extension = extension, .path = path});
 }
 
-Status Walker::WalkTree(const Sha256& tree, const std::string& path) {
+Status Walker::EnterFolder(const Sha256& tree, std::string path, std::string_view ref) {
   ASSIGN_OR_RETURN(const bool look, Enter(tree, "dirtree", path));
-  if (!look) return Ok();
-  ASSIGN_OR_RETURN(const TreeContents contents, LoadTree(store_, tree));
-  for (const TreeFile& file : contents.files) {
-    TRY(Enter(file.object, "file", StrCat(path, '/', file.name)).status());
-  }
-  for (const TreeFolder& folder : contents.folders) {
-    const std::string below = StrCat(path, '/', folder.name);
-    TRY(Enter(folder.meta, "dirmeta", below).status());
-    TRY(WalkTree(folder.tree, below));
-  }
+  if (look) folders_.push_back({tree, std::move(path), ref});
   return Ok();
 }
 
-Status Walker::WalkCommit(const Sha256& commit) {
-  std::optional<Sha256> next = commit;
+Status Walker::EnterCommits(const Start& start) {
+  std::optional<Sha256> next = start.commit;
   while (next) {
     const Sha256 id = *next;
     next.reset();
@@ -33,9 +32,38 @@ Status Walker::WalkCommit(const Sha256& commit) {
     if (!look) return Ok();
     ASSIGN_OR_RETURN(const CommitRoot root, LoadCommitRoot(store_, id));
     TRY(Enter(root.meta, "dirmeta", "/").status());
-    TRY(WalkTree(root.tree, ""));
+    TRY(EnterFolder(root.tree, "", start.ref));
     // History ends where it has been cut off.
     if (root.parent && HasObject(store_, *root.parent, "commit")) next = root.parent;
+  }
+  return Ok();
+}
+
+Status Walker::Walk(std::span<const Start> starts) {
+  const auto doing = [](std::string_view ref) { return StrCat("looking what the ref ", Escape(ref), " needs"); };
+  for (const Start& start : starts) TRY(EnterCommits(start).While(doing(start.ref)));
+  while (!folders_.empty()) {
+    // The last ones: what waits does not grow with the number of folders, but with the depth of the trees.
+    const size_t count = std::min(kFoldersAtOnce, folders_.size());
+    const std::vector<Folder> folders(std::make_move_iterator(folders_.end() - static_cast<ptrdiff_t>(count)),
+                                      std::make_move_iterator(folders_.end()));
+    folders_.resize(folders_.size() - count);
+    std::vector<TreeContents> contents(count);
+    TRY(ForEachOf(count, workers_, [&](size_t i, size_t) -> Status {
+      ASSIGN_OR_RETURN(contents[i], LoadTree(store_, folders[i].tree).While(doing(folders[i].ref)));
+      return Ok();
+    }));
+    for (size_t i = 0; i < count; ++i) {
+      const Folder& folder = folders[i];
+      for (const TreeFile& file : contents[i].files) {
+        TRY(Enter(file.object, "file", StrCat(folder.path, '/', file.name)).status());
+      }
+      for (TreeFolder& below : contents[i].folders) {
+        std::string path = StrCat(folder.path, '/', below.name);
+        TRY(Enter(below.meta, "dirmeta", path).status());
+        TRY(EnterFolder(below.tree, std::move(path), folder.ref));
+      }
+    }
   }
   return Ok();
 }

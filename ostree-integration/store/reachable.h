@@ -3,10 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
+#include "hostapp/base/workers.h"
 #include "ostree-integration/store/tree_reader.h"
 
 namespace hostapp {
@@ -20,24 +23,39 @@ struct Visit {
   std::string_view path;       // where it was found
 };
 
+// A commit, and what it is walked for.
+struct Start {
+  Sha256 commit{};
+  std::string_view ref;
+};
+
 // Walks commits, each object once for all walks of this walker.
 class Walker {
  public:
-  // `visit` says whether to look into the object: false for one that cannot be read.
-  Walker(const ImageStore& store, std::function<Result<bool>(const Visit&)> visit)
-      : store_(store), visit_(std::move(visit)) {}
+  // `visit` says whether to look into the object: false for one that cannot be read. It is called by one thread, in an
+  // order that depends on the store alone; trees are read by `workers`.
+  Walker(const ImageStore& store, Workers& workers, std::function<Result<bool>(const Visit&)> visit)
+      : store_(store), workers_(workers), visit_(std::move(visit)) {}
 
-  // The commit, its tree, and its ancestors as far as they are there.
-  Status WalkCommit(const Sha256& commit);
+  // The commits, their trees, and their ancestors as far as they are there. Errors name the ref.
+  Status Walk(std::span<const Start> starts);
   const ObjectSet& seen() const { return seen_; }
 
  private:
-  Status WalkTree(const Sha256& tree, const std::string& path);
+  struct Folder {
+    Sha256 tree{};
+    std::string path;
+    std::string_view ref;
+  };
+  Status EnterCommits(const Start& start);
+  Status EnterFolder(const Sha256& tree, std::string path, std::string_view ref);
   Result<bool> Enter(const Sha256& id, std::string_view extension, std::string_view path);
 
   const ImageStore& store_;
+  Workers& workers_;
   std::function<Result<bool>(const Visit&)> visit_;
   ObjectSet seen_;
+  std::vector<Folder> folders_;  // to be looked into
 };
 
 }  // namespace hostapp

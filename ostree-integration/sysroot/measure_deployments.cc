@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
+#include <functional>
 #include <optional>
+#include <unordered_map>
 
 #include "hostapp/base/strings.h"
 
@@ -22,99 +23,60 @@ struct Record {
   uint64_t size = 0;
 };
 
-// One list, record by record.
-class Reader {
+// As much as fits, less only at the end.
+Result<size_t> Fill(int file, MutableByteSpan buffer) {
+  size_t filled = 0;
+  while (filled < buffer.size()) {
+    const ssize_t got = ::read(file, buffer.data() + filled, buffer.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SysError(errno, "reading the list of contents");
+    if (got == 0) break;
+    filled += static_cast<size_t>(got);
+  }
+  return filled;
+}
+
+// One list: its records as they lie there, in the order of their ids.
+class List {
  public:
-  static Result<Reader> Open(const Sysroot& sysroot, DeploymentSerial serial) {
+  static Result<List> Open(const Sysroot& sysroot, DeploymentSerial serial) {
     const std::string path = StrCat(serial, "/", kContentsName);
-    Reader reader;
-    reader.file_.Reset(::openat(sysroot.deployments(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    List list;
+    list.file_.Reset(::openat(sysroot.deployments(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
     struct stat info {};
-    if (!reader.file_.valid() || ::fstat(reader.file_.get(), &info) != 0) {
-      return SysError(errno, StrCat("opening ", path));
-    }
-    reader.buffer_.resize(kBufferBytes);
-    TRY(reader.Fill());
-    const ByteSpan head = ByteSpan(reader.buffer_).first(std::min(reader.filled_, kContentsMagic.size()));
+    if (!list.file_.valid() || ::fstat(list.file_.get(), &info) != 0) return SysError(errno, StrCat("opening ", path));
+    std::array<std::byte, kContentsMagic.size()> magic;
+    ASSIGN_OR_RETURN(const size_t got, Fill(list.file_.get(), magic));
     const auto size = static_cast<uint64_t>(info.st_size);
-    if (AsText(head) != kContentsMagic || (size - kContentsMagic.size()) % kContentsRecordBytes != 0) {
+    if (AsText(ByteSpan(magic).first(got)) != kContentsMagic || (size - magic.size()) % kContentsRecordBytes != 0) {
       return Error(Errc::kCorrupt, StrCat(path, ": no list of contents"));
     }
-    reader.at_ = kContentsMagic.size();
-    TRY(reader.Next());
-    return reader;
+    list.records_ = (size - magic.size()) / kContentsRecordBytes;
+    return list;
   }
 
-  bool has() const { return has_; }
-  const Record& record() const { return record_; }
+  uint64_t records() const { return records_; }
 
-  // kCorrupt: not in order.
-  Status Next() {
-    const uint64_t last = record_.id;
-    const bool first = !has_ && !begun_;
-    begun_ = true;
-    if (filled_ - at_ < kContentsRecordBytes) TRY(Fill());
-    has_ = filled_ - at_ >= kContentsRecordBytes;
-    if (!has_) return Ok();
-    record_ = {.id = ReadContentsNumber(&buffer_[at_]), .size = ReadContentsNumber(&buffer_[at_ + 8])};
-    at_ += kContentsRecordBytes;
-    if (!first && record_.id <= last) return Error(Errc::kCorrupt, "the list of contents is not in order");
-    return Ok();
+  // kCorrupt: not in order; what came before has been used.
+  Status ForEach(const std::function<void(const Record&)>& use) const {
+    std::vector<std::byte> buffer(kBufferBytes);
+    std::optional<uint64_t> last;
+    while (true) {
+      ASSIGN_OR_RETURN(const size_t filled, Fill(file_.get(), buffer));
+      for (size_t at = 0; at + kContentsRecordBytes <= filled; at += kContentsRecordBytes) {
+        const Record record{.id = ReadContentsNumber(&buffer[at]), .size = ReadContentsNumber(&buffer[at + 8])};
+        if (last && record.id <= *last) return Error(Errc::kCorrupt, "the list of contents is not in order");
+        last = record.id;
+        use(record);
+      }
+      if (filled < buffer.size()) return Ok();
+    }
   }
 
  private:
-  // Moves what is left to the front, and reads on behind it.
-  Status Fill() {
-    std::memmove(buffer_.data(), buffer_.data() + at_, filled_ - at_);
-    filled_ -= at_;
-    at_ = 0;
-    while (filled_ < buffer_.size()) {
-      const ssize_t got = ::read(file_.get(), buffer_.data() + filled_, buffer_.size() - filled_);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return SysError(errno, "reading the list of contents");
-      if (got == 0) break;
-      filled_ += static_cast<size_t>(got);
-    }
-    return Ok();
-  }
-
   UniqueFd file_;
-  std::vector<std::byte> buffer_;
-  size_t at_ = 0, filled_ = 0;
-  Record record_;
-  bool has_ = false, begun_ = false;
+  uint64_t records_ = 0;
 };
-
-// What one list has come to.
-struct Sum {
-  std::optional<Reader> reader;
-  Result<DeploymentSize> size = DeploymentSize{};
-
-  bool has() const { return reader && reader->has(); }
-  void Fail(Error error) {
-    reader.reset();
-    size = std::move(error);
-  }
-};
-
-// Takes the smallest id of all from each list that has it.
-void TakeSmallest(std::vector<Sum>& sums, uint64_t smallest) {
-  Sum* only = nullptr;
-  size_t count = 0;
-  uint64_t bytes = 0;
-  for (Sum& sum : sums) {
-    if (!sum.has() || sum.reader->record().id != smallest) continue;
-    only = &sum;
-    ++count;
-    bytes = sum.reader->record().size;
-    sum.size->total += bytes;
-  }
-  if (count == 1) only->size->unique += bytes;
-  for (Sum& sum : sums) {
-    if (!sum.has() || sum.reader->record().id != smallest) continue;
-    if (Status next = sum.reader->Next(); !next.ok()) sum.Fail(next.error());
-  }
-}
 
 // Of root.cfs, which no other deployment shares. One that is missing is fsck's to tell.
 uint64_t RootFileBytes(const Sysroot& sysroot, const Deployment& deployment) {
@@ -135,30 +97,41 @@ uint64_t ReadContentsNumber(const std::byte* at) {
 
 std::vector<Result<DeploymentSize>> MeasureDeployments(const Sysroot& sysroot, std::span<const Deployment> deployments,
                                                        OpContext& ctx) {
-  std::vector<Sum> sums(deployments.size());
-  for (size_t i = 0; i < sums.size(); ++i) {
-    Result<Reader> reader = Reader::Open(sysroot, deployments[i].serial);
-    if (reader.ok()) {
-      sums[i].reader = *std::move(reader);
-      const uint64_t root_file = RootFileBytes(sysroot, deployments[i]);
-      sums[i].size = DeploymentSize{.total = root_file, .unique = root_file};
+  constexpr size_t kShared = SIZE_MAX;
+  struct Owner {
+    size_t deployment;  // or kShared
+    uint64_t size;      // as its list has it
+  };
+  std::unordered_map<uint64_t, Owner> owners;  // of an object, by its id
+  std::vector<DeploymentSize> sizes(deployments.size());
+  std::vector<Status> failures(deployments.size());
+  const auto measure = [&](size_t i) -> Status {
+    TRY(ctx.cancel.Check());
+    ASSIGN_OR_RETURN(const List list, List::Open(sysroot, deployments[i].serial));
+    owners.reserve(list.records());  // most are the others', too
+    sizes[i].total = sizes[i].unique = RootFileBytes(sysroot, deployments[i]);
+    return list.ForEach([&](const Record& record) {
+      sizes[i].total += record.size;
+      const auto [found, is_new] = owners.emplace(record.id, Owner{i, record.size});
+      Owner& owner = found->second;
+      if (is_new) {
+        sizes[i].unique += record.size;
+      } else if (owner.deployment != kShared) {
+        sizes[owner.deployment].unique -= owner.size;
+        owner.deployment = kShared;
+      }
+    });
+  };
+  for (size_t i = 0; i < deployments.size(); ++i) failures[i] = measure(i);
+  std::vector<Result<DeploymentSize>> out;
+  for (size_t i = 0; i < deployments.size(); ++i) {
+    if (failures[i].ok()) {
+      out.emplace_back(sizes[i]);
     } else {
-      sums[i].Fail(reader.error());
+      out.push_back(std::move(failures[i]).While("measuring deployment ", deployments[i].serial).error());
     }
   }
-  while (ctx.cancel.Check().ok()) {
-    std::optional<uint64_t> smallest;
-    for (const Sum& sum : sums) {
-      if (sum.has() && (!smallest || sum.reader->record().id < *smallest)) smallest = sum.reader->record().id;
-    }
-    if (!smallest) break;
-    TakeSmallest(sums, *smallest);
-  }
-  std::vector<Result<DeploymentSize>> sizes;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    sizes.push_back(std::move(sums[i].size).While("measuring deployment ", deployments[i].serial));
-  }
-  return sizes;
+  return out;
 }
 
 }  // namespace hostapp

@@ -28,8 +28,9 @@ struct DeploymentSize {
   uint64_t unique = 0;  // of those, what no other deployment shares: what its removal and a gc would free
 };
 
-// The sizes of all of them, in their order, in one pass over their lists, 32 KiB of memory each. A list that is missing
-// or damaged is an error in its place, and counts for the others as far as it could be read.
+// The sizes of all of them, in their order, one list after the other. Memory: about 50 bytes for each object that any
+// of them has. A list that is missing or damaged is an error in its place, and counts for the others as far as it could
+// be read.
 std::vector<Result<DeploymentSize>> MeasureDeployments(const Sysroot& sysroot, std::span<const Deployment> deployments,
                                                        OpContext& ctx);
 

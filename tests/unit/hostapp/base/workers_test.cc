@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <latch>
+
+#include "hostapp/base/strings.h"
 
 namespace hostapp {
 namespace {
@@ -56,6 +59,38 @@ TEST(WorkersTest, WaitForNothingWhenNothingWasSubmitted) {
   Workers workers(2);
   workers.Wait();
   EXPECT_EQ(workers.lanes(), 2U);
+}
+
+TEST(ForEachOf, UsesEachIndexOnce) {
+  for (const size_t jobs : {size_t{1}, size_t{4}}) {
+    Workers workers(jobs);
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{64}, size_t{65}, size_t{1000}}) {
+      std::vector<int> used(count);
+      ASSERT_TRUE(ForEachOf(count, workers, [&](size_t i, size_t lane) {
+                    EXPECT_LT(lane, workers.lanes());
+                    ++used[i];
+                    return Ok();
+                  }).ok());
+      EXPECT_EQ(std::ranges::count(used, 1), static_cast<ptrdiff_t>(count));
+    }
+  }
+}
+
+TEST(ForEachOf, EndsSoonWithTheFirstError) {
+  for (const size_t jobs : {size_t{1}, size_t{4}}) {
+    Workers workers(jobs);
+    std::atomic<size_t> used = 0;
+    const Status status = ForEachOf(100000, workers, [&](size_t i, size_t) -> Status {
+      ++used;
+      if (i >= 100) return Error(Errc::kIo, StrCat("index ", i));
+      return Ok();
+    });
+    ASSERT_FALSE(status.ok());
+    EXPECT_LT(used, 10000U);
+    if (jobs == 1) {
+      EXPECT_EQ(status.error().message(), "index 100");
+    }
+  }
 }
 
 }  // namespace

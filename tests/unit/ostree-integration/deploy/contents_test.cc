@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/support/test_sysroot.h"
 
@@ -89,6 +90,25 @@ TEST_F(ContentsTest, OfManyObjectsAreReadPieceByPiece) {
   EXPECT_EQ(sizes.at(0)->unique, total - total_odd);
   EXPECT_EQ(sizes.at(1)->total, total_odd);
   EXPECT_EQ(sizes.at(1)->unique, 0U);
+}
+
+// As many as a program may have open, and more.
+TEST_F(ContentsTest, OfManyDeploymentsNeedNoDescriptorEach) {
+  constexpr size_t kDeployments = 60;
+  for (size_t i = 1; i <= kDeployments; ++i) Add(i, {Object(0, 1, 1000), Object(1, static_cast<uint8_t>(i), i)});
+  const Sysroot at = sysroot.Open();
+  const auto deployments = LoadDeployments(at, sysroot.ctx());
+  ASSERT_OK(deployments);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{.rlim_cur = 32, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto sizes = MeasureDeployments(at, *deployments, sysroot.ctx());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  for (size_t i = 0; i < kDeployments; ++i) {
+    ASSERT_OK(sizes[i]);
+    EXPECT_EQ(sizes[i]->unique, i + 1);
+  }
 }
 
 TEST_F(ContentsTest, ThatAreGoneOrDamagedAreAnErrorInTheirPlace) {
