@@ -312,7 +312,7 @@ Status ObjectStage::WriteSmallFile(const std::string& name, ByteSpan bytes) {
 
 Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, GVariant* variant) {
   const StagedObject object{VariantId(variant), ostree_object_type_to_string(type)};
-  if (Known(object.id, object.extension)) return object.id;
+  if (!known_trees_.insert(object.id).second || Known(object.id, object.extension)) return object.id;
   TRY(WriteSmallFile(Hex(object.id), VariantBytes(variant)).While("writing a ", object.extension, " object"));
   staged_.insert(object.id);
   (type == OSTREE_OBJECT_TYPE_COMMIT ? commits_ : trees_).push_back(object);

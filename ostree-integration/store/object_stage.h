@@ -157,6 +157,7 @@ class ObjectStage {
   std::optional<Error> error_;
   uint64_t error_order_ = 0;
 
+  std::unordered_set<Sha256, Sha256Hash> known_trees_;  // staged, or in the store: most folders are alike
   std::vector<StagedObject> trees_;
   std::vector<StagedObject> commits_;
   std::vector<std::string> refs_;  // the n-th is staged as "ref-n"

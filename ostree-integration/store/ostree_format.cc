@@ -4,6 +4,8 @@
 #include <ostree.h>
 #include <sys/stat.h>
 
+#include <iterator>
+
 namespace hostapp {
 namespace {
 
@@ -73,11 +75,13 @@ DirTreeBuilder::~DirTreeBuilder() {
 }
 
 void DirTreeBuilder::AddFile(const std::string& name, const Sha256& object) {
-  g_variant_builder_add(&files_, "(s@ay)", name.c_str(), BytesVariant(object));
+  GVariant* fields[] = {g_variant_new_string(name.c_str()), BytesVariant(object)};
+  g_variant_builder_add_value(&files_, g_variant_new_tuple(fields, std::size(fields)));
 }
 
 void DirTreeBuilder::AddDirectory(const std::string& name, const Sha256& tree, const Sha256& meta) {
-  g_variant_builder_add(&directories_, "(s@ay@ay)", name.c_str(), BytesVariant(tree), BytesVariant(meta));
+  GVariant* fields[] = {g_variant_new_string(name.c_str()), BytesVariant(tree), BytesVariant(meta)};
+  g_variant_builder_add_value(&directories_, g_variant_new_tuple(fields, std::size(fields)));
 }
 
 glib::VariantPtr DirTreeBuilder::Finish() {
