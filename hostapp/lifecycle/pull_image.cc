@@ -67,7 +67,7 @@ Result<PulledImage> PullImage(const StoreLock& /*lock*/, ImageStore& store, cons
   } else {
     pulled.import.layers_reused = plan.manifest.layers.size();
   }
-  ASSIGN_OR_RETURN(pulled.commit, MergeImage(store, plan.manifest, plan.config, ctx));
+  ASSIGN_OR_RETURN(pulled.commit, MergeImage(store, plan.manifest, plan.config, ctx, &pulled.import));
   return pulled;
 }
 

@@ -7,7 +7,7 @@
 namespace hostapp {
 
 Result<Node> HostTree(const ImageStore& store, const ImageConfig& config, std::vector<std::string>& left_out,
-                      OpContext& ctx) {
+                      OpContext& ctx, const std::function<void(const LayerIndex&)>& see) {
   Node tree{ImpliedDirectory(), {}};
   for (size_t i = 0; i < config.diff_ids.size(); ++i) {
     TRY(ctx.cancel.Check());
@@ -17,6 +17,7 @@ Result<Node> HostTree(const ImageStore& store, const ImageConfig& config, std::v
                          .total = config.diff_ids.size(),
                          .unit = ProgressEvent::Unit::kItems});
     ASSIGN_OR_RETURN(LayerIndex index, LoadLayerIndex(store, config.diff_ids[i]));
+    if (see) see(index);
     TRY(ApplyLayer(tree, std::move(index.root)).While("layer ", i + 1, " of ", config.diff_ids.size()));
   }
   TRY(FinishHostTree(tree, left_out));

@@ -145,14 +145,6 @@ void Add(const StageCounts& counts, ImportReport& report) {
   report.reused_bytes += counts.reused_bytes;
 }
 
-void Add(const std::vector<DroppedPath>& dropped, ImportReport& report) {
-  report.dropped_count += dropped.size();
-  for (const DroppedPath& path : dropped) {
-    if (report.dropped.size() == ImportReport::kMaxDroppedNames) return;
-    report.dropped.push_back(path);
-  }
-}
-
 Status CheckCounts(const Manifest& manifest, const ImageConfig& config) {
   if (manifest.layers.size() == config.diff_ids.size()) return Ok();
   return Error(Errc::kCorrupt, StrCat("image ", manifest.digest.ToString(), ": ", manifest.layers.size(),
@@ -160,6 +152,14 @@ Status CheckCounts(const Manifest& manifest, const ImageConfig& config) {
 }
 
 }  // namespace
+
+void AddDropped(const std::vector<DroppedPath>& dropped, ImportReport& report) {
+  report.dropped_count += dropped.size();
+  for (const DroppedPath& path : dropped) {
+    if (report.dropped.size() == ImportReport::kMaxDroppedNames) return;
+    report.dropped.push_back(path);
+  }
+}
 
 Result<ImportPlan> PlanLayers(const ImageStore& store, const Manifest& manifest, const ImageConfig& config,
                               const std::set<Digest>& again) {
@@ -257,10 +257,10 @@ Status LayerImporter::Stage(size_t i) {
           .While("importing layer ", i + 1, " of ", plan_.missing.size(), ": ", layer.blob.digest.ToString()));
   spooled_.push_back(blob.name);
   done_ += layer.blob.size;
-  ++report_.layers_imported;
+  report_.imported.insert(layer.diff_id);
   report_.downloaded_bytes += blob.downloaded;
   Add(imported.counts, report_);
-  Add(imported.dropped, report_);
+  AddDropped(imported.dropped, report_);
   return Ok();
 }
 
@@ -299,17 +299,7 @@ Result<ImportReport> ImportImage(ImageStore& store, const Manifest& manifest, co
   ASSIGN_OR_RETURN(const FileLock lock,
                    FileLock::Acquire(store.tmp_fd(), kImportLockName, FileLock::Wait::kYes, ctx.cancel, ctx.sys));
   ASSIGN_OR_RETURN(const ImportPlan plan, PlanImport(store, manifest, config));
-  std::set<Digest> missing;
-  for (const ImportPlan::Layer& layer : plan.missing) missing.insert(layer.diff_id);
-  ASSIGN_OR_RETURN(ImportReport report, ImportPlanned(store, plan, source, ctx));
-  // What was there already counts too: how much of the image the device had, and what of it is not shown.
-  for (const Digest& diff_id : std::set<Digest>(config.diff_ids.begin(), config.diff_ids.end())) {
-    if (missing.contains(diff_id)) continue;
-    ASSIGN_OR_RETURN(const LayerIndex index, LoadLayerIndex(store, diff_id));
-    report.reused_bytes += ContentBytes(index.root);
-    Add(DroppedOf(index), report);
-  }
-  return report;
+  return ImportPlanned(store, plan, source, ctx);
 }
 
 }  // namespace hostapp

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,15 +46,15 @@ struct DroppedPath {
 struct ImportReport {
   static constexpr size_t kMaxDroppedNames = 100;
 
-  uint64_t layers_imported = 0;
+  std::set<Digest> imported;      // diff_ids
   uint64_t layers_reused = 0;     // were in the store
   uint64_t downloaded_bytes = 0;  // compressed, now
-  uint64_t reused_bytes = 0;      // content that the store had, of layers and of single files
+  uint64_t reused_bytes = 0;      // content that the store had: of single files, and, from MergeImage(), of layers
   uint64_t written_bytes = 0;     // content that it had not
   uint64_t objects_written = 0;   // files and links
   uint64_t objects_reused = 0;
   uint64_t dropped_count = 0;
-  std::vector<DroppedPath> dropped;  // the first kMaxDroppedNames
+  std::vector<DroppedPath> dropped;  // the first kMaxDroppedNames; MergeImage() adds those of layers that were there
 };
 
 // Brings every layer of the image that is missing into the store. Layers are fetched (several at once) while others are

@@ -13,7 +13,9 @@ Result<ImportPlan> PlanLayers(const ImageStore& store, const Manifest& manifest,
                               const std::set<Digest>& again);
 // Fetches and imports the plan's layers. The caller holds the import lock.
 Result<ImportReport> ImportPlanned(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx);
+void AddDropped(const std::vector<DroppedPath>& dropped, ImportReport& report);
 // MergeImage(), also where the ref is there already: writes what is missing again.
-Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx);
+Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
+                                ImportReport* report = nullptr);
 
 }  // namespace hostapp

@@ -5,6 +5,7 @@
 
 #include "ostree-integration/store/host_tree.h"
 #include "ostree-integration/store/image_metadata.h"
+#include "ostree-integration/store/import_layer.h"
 #include "ostree-integration/store/import_set.h"
 #include "ostree-integration/store/tree_writer.h"
 
@@ -29,11 +30,19 @@ glib::VariantPtr ImageMetadata(const Manifest& manifest, const ImageConfig& conf
 
 }  // namespace
 
-Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config,
-                                OpContext& ctx) {
+Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
+                                ImportReport* report) {
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
   std::vector<std::string> left_out;
-  ASSIGN_OR_RETURN(const Node tree, HostTree(store, config, left_out, ctx).While("merging ", manifest.digest.Short()));
+  std::set<Digest> counted;  // an image may have a layer twice
+  const auto count = [&](const LayerIndex& layer) {
+    if (report == nullptr || report->imported.contains(layer.diff_id)) return;
+    if (!counted.insert(layer.diff_id).second) return;
+    report->reused_bytes += ContentBytes(layer.root);
+    AddDropped(DroppedOf(layer), *report);
+  };
+  ASSIGN_OR_RETURN(const Node tree,
+                   HostTree(store, config, left_out, ctx, count).While("merging ", manifest.digest.Short()));
   for (const std::string& line : left_out) ctx.log.Warning(StrCat(manifest.digest.Short(), ": ", line));
   ASSIGN_OR_RETURN(const std::unique_ptr<ObjectStage> stage,
                    ObjectStage::Begin(store, StrCat("stage-", manifest.digest.Hex()), ctx));
@@ -50,10 +59,11 @@ Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, con
   return Hex(commit);
 }
 
-Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx) {
+Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
+                               ImportReport* report) {
   ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveRef(store, ImageRef(manifest.digest)));
   if (there) return *there;
-  return WriteMerged(store, manifest, config, ctx);
+  return WriteMerged(store, manifest, config, ctx, report);
 }
 
 }  // namespace hostapp

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ostree-integration/store/image_store.h"
+#include "ostree-integration/store/import.h"
 
 namespace hostapp {
 
@@ -18,7 +19,11 @@ namespace hostapp {
 // kCorrupt also where a host image has something else than a folder at one of these (except the link `ostree ->
 // sysroot/ostree`), or both an `etc` and a `usr/etc` with content. kNotFound: a layer is missing.
 //
+// `report` is ImportImage()'s for this image: what of its layers was there before is added, how much content the device
+// had, and what of it is not shown.
+//
 // Commit point: the ref. A crash before leaves unreferenced objects at most.
-Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx);
+Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
+                               ImportReport* report = nullptr);
 
 }  // namespace hostapp

@@ -55,7 +55,7 @@ TEST_F(ImportTest, BringsEveryLayerInAndOstreeAgrees) {
   const TestImage image = MakeImage({BaseLayer(), TarBytes().File("etc/more", "more\n").End()});
   const auto report = Import(image);
   ASSERT_OK(report);
-  EXPECT_EQ(report->layers_imported, 2U);
+  EXPECT_EQ(report->imported.size(), 2U);
   EXPECT_EQ(report->layers_reused, 0U);
   EXPECT_EQ(report->downloaded_bytes, image.manifest.layers[0].size + image.manifest.layers[1].size);
   EXPECT_EQ(report->objects_written, 5U);  // tool, bin, motd, empty, more
@@ -84,7 +84,6 @@ TEST_F(ImportTest, FetchesNothingThatItHas) {
   EXPECT_EQ(again->layers_reused, 1U);
   EXPECT_EQ(again->downloaded_bytes, 0U);
   EXPECT_EQ(again->written_bytes, 0U);
-  EXPECT_EQ(again->reused_bytes, 26U);
 }
 
 TEST_F(ImportTest, WritesAFileThatAnotherLayerHasNotAgain) {

@@ -53,6 +53,22 @@ TEST_F(MergeImageTest, MakesAHostTree) {
   ExpectOstreeFsckClean();
 }
 
+TEST_F(MergeImageTest, ReportsWhatTheDeviceHadOfAnImage) {
+  ASSERT_OK(Import(MakeImage({HostLayer()})));
+  const TestImage image =
+      MakeImage({HostLayer(), TarBytes().File("usr/x", "new").File("run/y", "z").End(), HostLayer()});
+  auto report = Import(image);
+  ASSERT_OK(report);
+  EXPECT_EQ(report->layers_reused, 1U);
+  EXPECT_EQ(report->reused_bytes, 0U);
+  EXPECT_EQ(report->dropped_count, 1U);  // run/y
+  ASSERT_OK(MergeImage(store(), image.manifest, image.config, ctx(), &*report));
+  EXPECT_EQ(report->reused_bytes, std::string("initdevice\nstatex").size());  // once
+  std::vector<std::string> dropped;
+  for (const DroppedPath& path : report->dropped) dropped.push_back(path.path);
+  EXPECT_THAT(dropped, ElementsAre("run/y", "run/lock", "run/lock/a"));
+}
+
 TEST_F(MergeImageTest, IsAPureFunctionOfTheImage) {
   const TestImage image = MakeImage({HostLayer(), TarBytes().File("usr/x", "y").End()});
   const auto first = Pull(image);
