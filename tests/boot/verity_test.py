@@ -32,8 +32,20 @@ hostapp --sysroot /sysroot fsck 2>&1 | sed 's/^/user-space: fsck: /'
 
 
 def test(function):
-    TESTS[function.__name__] = function
-    return function
+    def attempt(device):
+        try:
+            function(device)
+        except AssertionError:
+            # Seen once in ten runs on QEMU 7.2's emulation: an oops in the kernel's own sha256_transform_blocks, with registers that it
+            # cannot have had. What is tested is not that kernel: once more, and said aloud.
+            log = os.path.join(device.dir, "console")
+            with open(log, encoding="utf-8", errors="replace") as file:
+                if "---[ end trace" not in file.read():
+                    raise
+            print("the machine's kernel crashed; once more", flush=True)
+            function(type(device)(device.tools, os.path.basename(device.dir)))
+    TESTS[function.__name__] = attempt
+    return attempt
 
 
 def make_device(device, file_system):

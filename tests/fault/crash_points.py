@@ -26,6 +26,9 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
+from results import Rows  # noqa: E402
+
 TIMEOUT = 60
 SYNCS = {74: "fsync", 75: "fdatasync", 162: "sync", 306: "syncfs"}
 ENOSPC, EIO, EROFS = 28, 5, 30
@@ -357,6 +360,7 @@ def arguments(*programs):
                         help="every n-th point only")
     parser.add_argument("--verb", action="append", help="only this one")
     parser.add_argument("--point", type=int, help="only this one")
+    parser.add_argument("--rows", help="a file for results.py")
     parser.add_argument("mode", choices=["crash", "errno"], default="crash", nargs="?")
     return parser.parse_args()
 
@@ -373,12 +377,13 @@ def main():
 
 def measure(harness, options):
     verbs = harness.prepare()
+    rows = Rows(options.rows)
     print(f"{'verb':<20}{'points':>8}{'violations':>12}{'seconds':>9}", flush=True)
     for kind, (expected, base) in CONTROLS.items():
         started = time.monotonic()
         calls, broken = harness.control(kind, expected, base)
         print(f"{'(careless ' + kind + ')':<20}{calls:>8}{'found':>12}{time.monotonic() - started:>9.1f}", flush=True)
-        del broken
+        rows.add("careless: " + kind, "kill points", calls, len(broken), time.monotonic() - started, control=True)
     violations = []
     if options.mode == "errno":
         verbs = [verb for verb in verbs if verb.name == "deploy"]
@@ -396,6 +401,8 @@ def measure(harness, options):
             found = [violation for job in jobs for violation in job.result()]
             points = len({v[0] for v in found})
             print(f"{verb.name:<20}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
+            method = "failing calls (ENOSPC, EIO, EROFS)" if options.mode == "errno" else "kill points"
+            rows.add(verb.name, method, len(jobs), points, time.monotonic() - started)
             violations += found
     return report(violations)
 

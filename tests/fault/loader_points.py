@@ -21,6 +21,7 @@ import tempfile
 import time
 
 from crash_points import Harness, Verb, arguments, points_of, report, run
+from results import Rows
 
 LOADERS = ("grub", "systemd-boot", "uboot")
 # What the adapters write. Names there have counters and serial numbers in them; `state` says what they mean.
@@ -168,6 +169,7 @@ def main():
                     found = [(f"{loader}: {where}", *rest) for job in jobs for where, *rest in job.result()]
                     points = len({violation[0] for violation in found})
                     print(f"{loader:<14}{verb.name:<16}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
+                    Rows(options.rows).add(f"{verb.name}, {loader}", "kill points", len(jobs), points, time.monotonic() - started)
                     violations += found
     finally:
         shutil.rmtree(options.work, ignore_errors=True)

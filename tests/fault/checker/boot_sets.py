@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boot sets, and what each boot loader would start: read as the loader reads it, from its files alone."""
+import hashlib
+import os
+import re
+import zlib
+
+DIGEST = re.compile(r"[0-9a-f]{64}$")
+BLS = re.compile(r"hostapp-(\d{10})-(\d{10})(?:\+(\d+)(?:-(\d+))?)?\.conf$")
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def sums(data):
+    """{name: sha256} of a SHA256SUMS; {} when it is none."""
+    found = {}
+    for line in data.decode(errors="replace").splitlines():
+        digest, gap, name = line.partition("  ")
+        if not DIGEST.match(digest) or not gap or not name:
+            return {}
+        found[name] = digest
+    return found
+
+
+def set_problem(boot, name):
+    """Why the boot set cannot be started, or "": its name is the digest of the list, the list has the digests of its files."""
+    folder = os.path.join(boot, "hostapp", name)
+    try:
+        listed = read(os.path.join(folder, "SHA256SUMS"))
+        if hashlib.sha256(listed).hexdigest() != name:
+            return "the list of its files is not the one that it is named for"
+        files = sums(listed)
+        if not {"linux", "initrd"} <= set(files):
+            return "no linux and initrd in its list"
+        for file, digest in files.items():
+            if hashlib.sha256(read(os.path.join(folder, file))).hexdigest() != digest:
+                return file + " is not what the list says"
+    except OSError as error:
+        return "%s: %s" % (os.path.basename(error.filename or ""), error.strerror)
+    return ""
+
+
+def check_sets(boot):
+    """I5: a folder with the final name of a set is whole."""
+    top = os.path.join(boot, "hostapp")
+    for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+        if DIGEST.match(name):
+            problem = set_problem(boot, name)
+            if problem:
+                yield "I5", "boot set %s: %s" % (name, problem)
+
+
+def arguments(line):
+    """(serial, boot set) that a command line asks for."""
+    asked = {}
+    for word in line.split():
+        key, _, value = word.strip("'\"").partition("=")
+        if key in ("hostapp.deployment", "hostapp.boot-set"):
+            asked.setdefault(key, []).append(value)
+    if sorted(map(len, asked.values())) != [1, 1]:
+        return None
+    return int(asked["hostapp.deployment"][0]), asked["hostapp.boot-set"][0]
+
+
+class Grub:
+    """What the script of grub.cfg would do: env, then entries whose sums are right."""
+    counted = re.compile(r"\d{2}$")
+
+    def __init__(self, boot):
+        self.boot, self.top = boot, os.path.join(boot, "hostapp/grub")
+
+    def env(self):
+        try:
+            data = read(self.top + "/env")
+        except OSError:
+            return {}
+        if len(data) != 1024 or not data.startswith(b"# GRUB Environment Block\n"):
+            return {}
+        return dict(line.split("=", 1) for line in data.decode(errors="replace").splitlines() if "=" in line)
+
+    def entries(self):
+        folder = self.top + "/entries"
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if name.isdigit():
+                yield int(name), self.problem(name), os.path.exists("%s/%s/good" % (folder, name))
+
+    def problem(self, name):
+        try:
+            folder = "%s/entries/%s" % (self.top, name)
+            listed = sums(read(folder + "/SHA256SUMS"))
+            text = read(folder + "/entry.cfg")
+            if not listed or hashlib.sha256(text).hexdigest() not in listed.values():
+                return "entry.cfg is not what its list says"
+            boot_set = re.search(r"boot_set=['\"]?([0-9a-f]{64})", text.decode())
+            return set_problem(self.boot, boot_set[1]) if boot_set else "it names no boot set"
+        except OSError as error:
+            return "%s: %s" % (os.path.basename(error.filename or ""), error.strerror)
+
+    def starts(self):
+        """Serials in the order in which they would be tried."""
+        env, entries = self.env(), dict((serial, (problem, good)) for serial, problem, good in self.entries())
+        order = []
+        trial, tries = env.get("hostapp_trial", "0"), env.get("hostapp_tries", "00")
+        if trial.isdigit() and int(trial) and tries.isdigit() and int(tries):
+            order.append(int(trial))
+        default = env.get("hostapp_default", "0")
+        if default.isdigit() and int(default):
+            order.append(int(default))
+        order += sorted((serial for serial, (_, good) in entries.items() if good), reverse=True)
+        return [serial for serial in order if serial in entries and not entries[serial][0]]
+
+    def counters(self):
+        tries = self.env().get("hostapp_tries")
+        if tries is not None and not self.counted.match(tries):
+            yield "hostapp_tries=%s" % tries
+
+
+class SystemdBoot:
+    def __init__(self, boot):
+        self.boot, self.top = boot, os.path.join(boot, "loader/entries")
+
+    def found(self):
+        for name in sorted(os.listdir(self.top)) if os.path.isdir(self.top) else ():
+            match = BLS.match(name)
+            if match:
+                yield name, match
+
+    def entries(self):
+        for name, match in self.found():
+            yield int(match[1]), self.problem(name), not match[3]
+
+    def problem(self, name):
+        try:
+            text = read(os.path.join(self.top, name)).decode(errors="replace")
+            first, _, rest = text.partition("\n")
+            if first != "# sha256 " + hashlib.sha256(rest.encode()).hexdigest():
+                return "it is not what its first line says"
+            asked = arguments(" ".join(line[8:] for line in rest.splitlines() if line.startswith("options ")))
+            return set_problem(self.boot, asked[1]) if asked else "it asks for nothing"
+        except OSError as error:
+            return "%s: %s" % (name, error.strerror)
+
+    def starts(self):
+        # systemd-boot itself looks at no sum: an entry that it would start and that is not whole is a violation.
+        order = []
+        for name, match in self.found():
+            left = int(match[3]) if match[3] else None
+            order.append((left != 0, int(match[2]), int(match[1])))
+        return [serial for _, _, serial in sorted(order, reverse=True)]
+
+    def counters(self):
+        return ()  # the loader renames its own
+
+
+class Uboot:
+    def __init__(self, boot):
+        self.boot, self.top = boot, os.path.join(boot, "hostapp/uboot")
+
+    def env(self, name):
+        try:
+            data = read(os.path.join(self.top, name))
+        except OSError:
+            return None
+        if len(data) < 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "little"):
+            return None
+        return dict(pair.split("=", 1) for pair in data[4:].split(b"\0\0")[0].decode(errors="replace").split("\0") if "=" in pair)
+
+    def entries(self):
+        folder = os.path.join(self.top, "entries")
+        proven = (self.env("proven") or {}).get("hostapp_proven", "").split()
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if name.endswith(".env"):
+                yield int(name[:-4]), self.problem("entries/" + name), name[:-4].lstrip("0") in proven
+
+    def problem(self, name):
+        entry = self.env(name)
+        if entry is None:
+            return "its checksum is wrong"
+        return set_problem(self.boot, entry.get("hostapp_set", ""))
+
+    def starts(self):
+        whole = {serial: good for serial, problem, good in self.entries() if not problem}
+        state = self.env("state-0") or self.env("state-1") or {}
+        order = []
+        if state.get("hostapp_tries", "0") != "0":
+            order.append(int(state.get("hostapp_trial", "0")))
+        order.append(int(state.get("hostapp_default", "0")))
+        order += sorted((serial for serial, good in whole.items() if good), reverse=True)
+        return [serial for serial in order if serial in whole]
+
+    def counters(self):
+        for name in ("state-0", "state-1"):
+            tries = (self.env(name) or {}).get("hostapp_tries")
+            if tries is not None and len(tries) != 1:
+                yield "%s: hostapp_tries=%s" % (name, tries)
+
+
+LOADERS = {"grub": Grub, "systemd-boot": SystemdBoot, "uboot": Uboot}

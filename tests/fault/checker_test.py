@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""check_disk finds every kind of damage, and nothing on a disk without any."""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_disk")
+FLIP = "printf x | dd of=%s bs=1 seek=%d conv=notrunc status=none"
+OBJECT = "$(find ostree/repo/objects -name '*.%s' -size +%dc | sort | head -1)"
+SET = "$(ls -d boot/hostapp/*/linux | head -1 | xargs dirname)"
+# what is done to the disk: invariants that are broken by it
+DAMAGES = {
+    FLIP % (OBJECT % ("file", 100), 20): {"I4", "I5"},
+    FLIP % (OBJECT % ("dirtree", 10), 3): {"I4", "I5"},
+    FLIP % (OBJECT % ("dirmeta", 1), 1): {"I4", "I5"},
+    FLIP % (OBJECT % ("commit", 10), 40): {"I4", "I5"},
+    "chmod 600 " + OBJECT % ("file", 100): {"I4", "I5"},
+    "setfattr -n user.x -v y " + OBJECT % ("file", 100): {"I4", "I5"},
+    "rm " + OBJECT % ("dirmeta", 1): {"I5"},
+    "rm " + OBJECT % ("file", 100): {"I5"},
+    "touch ostree/repo/objects/00/abc": {"I5"},
+    ": > $(find ostree/repo/refs/heads -type f | sort | head -1)": {"I5"},
+    "echo %s > $(find ostree/repo/refs/heads -type f | sort | head -1)" % ("0" * 64): {"I5"},
+    FLIP % ("hostapp/deployments/2/root.cfs", 3000): {"I3", "I5"},
+    "truncate -s -1 hostapp/deployments/1/root.cfs": {"I3", "I5"},
+    ": > hostapp/deployments/2/deployment.json": {"I3", "I5"},
+    "rm -r hostapp/deployments/2": {"I1", "I2"},
+    "rm -r hostapp/deployments/1 hostapp/deployments/2": {"I1", "I2", "I3"},
+    ": > %s/initrd" % SET: {"I2", "I5"},
+    "rm %s/linux" % SET: {"I2", "I5"},
+    FLIP % (SET + "/SHA256SUMS", 5): {"I2", "I5"},
+    "dd if=/dev/zero of=hostapp/boot-ledger bs=4096 count=2 conv=notrunc status=none": {"I3", "I5"},
+    FLIP % ("hostapp/boot-ledger", 30): set(),  # one slot: the other one counts
+    "rm hostapp/boot-ledger": {"I1", "I3"},
+}
+# The same for what boot loaders read.
+GRUB, BLS, UBOOT = "boot/hostapp/grub/", "boot/loader/entries/", "boot/hostapp/uboot/"
+LOADER_DAMAGES = {
+    "grub": {
+        FLIP % (GRUB + "entries/0000000002/entry.cfg", 9): {"I2"},
+        "rm -r %sentries" % GRUB: {"I1"},
+        "sed -i s/tries=03/tries=3/ %senv; truncate -s 1024 %senv" % (GRUB, GRUB): {"I6"},
+        "rm -r hostapp/deployments/3": {"I2"},
+    },
+    "systemd-boot": {
+        FLIP % ("$(ls %s*.conf | tail -1)" % BLS, 90): {"I2"},
+        "rm %s*" % BLS: {"I1"},
+    },
+    "uboot": {
+        FLIP % (UBOOT + "entries/2.env", 9): {"I2"},
+        "rm -r %sentries" % UBOOT: {"I1"},
+    },
+}
+
+
+def run(*command, **more):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **more)
+
+
+def must(*command, **more):
+    done = run(*command, **more)
+    if done.returncode != 0:
+        sys.exit("%s: exit status %d\n%s" % (" ".join(command), done.returncode, done.stderr))
+
+
+def make(options, work, loader):
+    """A device with a proven deployment, one before it and a trial."""
+    root, images = os.path.join(work, "device"), os.path.join(work, "images")
+    hostapp = [options.hostapp, "--sysroot", root, "--quiet"]
+    must(*hostapp, "init")
+    if loader:
+        with open(root + "/hostapp/loader.json", "w", encoding="ascii") as file:
+            file.write('{"loader": "%s"}' % loader)
+        must(options.loader_tool, root + "/boot", loader, "install")
+    for number in (1, 2, 3):
+        must(options.make_tiny_image, images, "v%d" % number, str(number), "initramfs %d" % number)
+        must(*hostapp, "deploy", "oci:%s:v%d" % (images, number))
+        if number == 2:  # the first is good at once
+            must(*hostapp, "mark-good")
+    return root
+
+
+def seen(root, before, loader):
+    done = run(sys.executable, CHECK, root, "--before", before, *(["--loader", loader] if loader else []))
+    if done.returncode > 1:
+        return {"failed: " + done.stderr}
+    return {line.partition(":")[0] for line in done.stdout.splitlines()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for program in ("hostapp", "make-tiny-image", "loader-tool"):
+        parser.add_argument("--" + program, required=True, type=os.path.abspath)
+    options = parser.parse_args()
+    wrong = count = 0
+    for loader, damages in [(None, DAMAGES), *LOADER_DAMAGES.items()]:
+        work = tempfile.mkdtemp(prefix="hostapp-checker-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+        try:
+            root = make(options, work, loader)
+            before = os.path.join(work, "before.json")
+            must(sys.executable, CHECK, root, "--record", before)
+            for damage, expected in [("true", set()), *damages.items()]:
+                copy = os.path.join(work, "copy")
+                must("cp", "-a", root, copy)
+                must("sh", "-ec", damage, cwd=copy)
+                found = seen(copy, before, loader)
+                count += 1
+                if found != expected:
+                    wrong += 1
+                    print("%s: %s: found %s, not %s" % (loader or "no loader", damage, sorted(found), sorted(expected)))
+                shutil.rmtree(copy)
+        finally:
+            shutil.rmtree(work)
+    print("%d disks, %d judged wrongly" % (count, wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

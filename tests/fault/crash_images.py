@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts the power at the writes of a disk: every image that is left must hold what check_disk asks for.
+
+A verb runs on a file system whose every write and flush is kept (disk_log.py). Then for each moment between two writes, and for random
+losses among those that no flush had covered, the disk is made as it would have been, and looked at
+
+  as Linux sees it     mounted, the journal replayed: check_disk; of every n-th, `status` says old or new, the verb again succeeds, gc
+                       leaves nothing over, and check_disk once more
+  as a loader sees it  mounted without the journal: what it would start is whole; of every n-th, with the files that GRUB's own code reads
+
+A writer that does not sync, that syncs late (lazy_sync.c under the same program) or writes in place (careless.c) must be found wrong, or
+the suite is.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+import disk_log  # noqa: E402
+import grub_view  # noqa: E402
+from results import Rows  # noqa: E402
+from disk_log import FILE_SYSTEMS, do  # noqa: E402
+
+CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_disk")
+# name: (what was done before, what is interrupted, whether it can be asked again once it is done)
+VERBS = {
+    "deploy": (["deploy v1"], "deploy v2", True),
+    "mark-good": (["deploy v1", "deploy v2"], "mark-good", False),
+    "rollback": (["deploy v1", "deploy v2", "mark-good"], "rollback", False),
+    "gc": (["deploy v1", "deploy v2", "mark-good", "deploy v3", "rollback"], "gc", True),
+}
+# Writers that are wrong: the verb itself with lazy_sync.c under it, and one of careless.c.
+CONTROLS = ("no sync", "late sync", "in place")
+
+
+class Device:
+    """The verbs of one boot loader, on a folder."""
+
+    def __init__(self, options, work, loader):
+        self.options, self.work, self.loader = options, work, loader
+        self.images = os.path.join(work, "images")
+        for number in (1, 2, 3):
+            do(options.make_tiny_image, self.images, "v%d" % number, str(number), "initramfs %d" % number)
+
+    def argv(self, root, verb):
+        words = verb.split()
+        if words[0] == "deploy":
+            words[1] = "oci:%s:%s" % (self.images, words[1])
+        return [self.options.hostapp, "--sysroot", root, "--progress", "none", "--quiet", *words]
+
+    def run(self, root, verb, **more):
+        return subprocess.run(self.argv(root, verb), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **more)
+
+    def must(self, root, verb, **more):
+        done = self.run(root, verb, **more)
+        if done.returncode != 0:
+            raise RuntimeError("%s: exit status %d: %s" % (verb, done.returncode, done.stderr))
+
+    def prepare(self, root, verbs):
+        self.must(root, "init")
+        if self.loader:
+            with open(root + "/hostapp/loader.json", "w", encoding="ascii") as file:
+                json.dump({"loader": self.loader}, file)
+            do(self.options.loader_tool, root + "/boot", self.loader, "install")
+        for verb in verbs:
+            self.must(root, verb)
+
+    def status(self, root):
+        done = self.run(root, "--json status")
+        if done.returncode != 0:
+            return "exit status %d: %s" % (done.returncode, done.stderr.strip())
+        said = json.loads(done.stdout)
+        # Serials are not used twice: a try that failed takes one.
+        versions = {entry["serial"]: entry["version"] for entry in said["deployments"]}
+        trial = said["trial"]
+        return repr([versions.get(said[name]) for name in ("default", "previous", "next_boot")] +
+                    [trial and (versions.get(trial["serial"]), trial["tries_left"])])
+
+    def check(self, root, *words):
+        command = [sys.executable, CHECK, root, *(["--loader", self.loader] if self.loader else []), *words]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode > 1:
+            return ["check_disk failed: " + done.stderr.strip().rpartition("\n")[2]]
+        return done.stdout.splitlines()
+
+
+class Campaign:
+    """One verb on one file system with one loader."""
+
+    def __init__(self, options, work, kind, loader, verb):
+        self.options, self.kind, self.verb = options, kind, verb
+        self.work = os.path.join(work, "%s-%s-%s" % (kind, loader, verb))
+        os.makedirs(self.work)
+        self.device = Device(options, self.work, None if loader == "none" else loader)
+        self.before_file = self.work + "/before.json"
+
+    def record(self, control=None):
+        before, verb, _ = VERBS[self.verb]
+        environment = dict(os.environ)
+        if control and control.endswith(" sync"):
+            environment.update(LD_PRELOAD=self.options.lazy_sync, LAZY_SYNC=control)
+
+        def fill(root):
+            self.device.prepare(root, before)
+            do(sys.executable, CHECK, root, "--record", self.before_file)
+            self.before = self.device.status(root)
+
+        def command(root):
+            if control == "in place":
+                do(self.options.careless, root, "boot-set")
+            else:
+                self.device.must(root, verb, env=environment)
+            self.after = self.device.status(root)
+        self.recording = disk_log.record(self.work + "/disk-" + (control or "right").replace(" ", "-"), self.kind, fill, command)
+
+    def look(self, points, lane):
+        """Violations of these crash images: (point, view, text)."""
+        folder = "%s/lane-%d" % (self.work, lane)
+        os.makedirs(folder + "/mount", exist_ok=True)
+        image = disk_log.Image(self.recording, folder + "/image")
+        found, crash = [], folder + "/crash"
+        for index, (count, how) in points:
+            image.go(count)
+            if how is None:
+                image.snapshot(crash)
+            elif isinstance(how, int):
+                self.tear(image, how, crash)
+            else:
+                with image.lose(how):
+                    image.snapshot(crash)
+            name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, len(self.recording.requests) - self.recording.begin,
+                                                   "" if how is None else ", torn" if isinstance(how, int) else ", some lost")
+            if self.device.loader:
+                found += [(name, "loader", text) for text in self.mounted(crash, folder + "/mount", FILE_SYSTEMS[self.kind][3], self.loader_view)]
+            again = index % self.options.second_every == 0
+            if again and self.device.loader == "grub":
+                found += [(name, "GRUB", text) for text in self.grub_view(crash, folder + "/grub")]
+            found += [(name, "Linux", text) for text in self.mounted(crash, folder + "/mount", FILE_SYSTEMS[self.kind][2],
+                                                                       self.second_run if again else self.first_look)]
+        image.close()
+        return found
+
+    @staticmethod
+    def tear(image, length, crash):
+        offset, data, _, before = image.epoch[-1]
+        os.pwrite(image.file, before[length:], offset + length)
+        image.snapshot(crash)
+        os.pwrite(image.file, data, offset)
+
+    @staticmethod
+    def mounted(crash, folder, options, look):
+        done = subprocess.run(["mount", "-o", ",".join(filter(None, ["loop", options])), crash, folder], capture_output=True, text=True,
+                              timeout=60, check=False)
+        if done.returncode != 0:
+            return ["cannot be mounted: " + done.stderr.strip()]
+        try:
+            return look(folder)
+        finally:
+            do("umount", folder)
+
+    def loader_view(self, root):
+        return self.device.check(root, "--loader-view")
+
+    def grub_view(self, crash, folder):
+        try:
+            grub_view.extract(crash, "/boot", folder)
+            return self.device.check(folder, "--boot", folder, "--loader-view")
+        finally:
+            disk_log.remove(folder)
+
+    def first_look(self, root):
+        return self.device.check(root, "--before", self.before_file)
+
+    def second_run(self, root):
+        found = self.first_look(root)
+        said = self.device.status(root)
+        if said not in (self.before, self.after):
+            found.append("I7: status says %s, before it was %s, after it %s" % (said, self.before, self.after))
+        verbs = ["reconcile"] if self.device.loader else []
+        if VERBS[self.verb][2] or said == self.before:
+            verbs.append(VERBS[self.verb][1])
+        for verb in [*verbs, "gc"]:
+            done = self.device.run(root, verb)
+            if done.returncode != 0:
+                found.append("I8: then %s: exit status %d: %s" % (verb, done.returncode, done.stderr.strip()))
+        if (said := self.device.status(root)) != self.after:
+            found.append("I8: run again, status says %s, not %s" % (said, self.after))
+        left = json.loads(self.device.run(root, "--json gc --dry-run").stdout or "{}")
+        if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
+            found.append("I9: gc leaves %s" % left)
+        return found + ["then " + text for text in self.device.check(root)]
+
+    def run(self, images, seed, limit=None):
+        """(crash images, violations, seconds)."""
+        begun = time.monotonic()
+        points = list(enumerate(disk_log.crash_points(self.recording, images, seed, torn=self.options.torn)))
+        lanes = self.options.jobs
+        size = -(-len(points) // lanes)
+        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+            runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane) for lane in range(lanes)]
+            found = [violation for run in runs for violation in run.result()]
+        return len(points), found[:limit], time.monotonic() - begun
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for program in ("hostapp", "make-tiny-image", "loader-tool", "lazy-sync", "careless"):
+        parser.add_argument("--" + program, required=True, type=os.path.abspath)
+    parser.add_argument("--fs", action="append", choices=sorted(FILE_SYSTEMS))
+    parser.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
+    parser.add_argument("--verb", action="append", choices=sorted(VERBS))
+    parser.add_argument("--images", type=int, default=120, help="of each verb, file system and loader")
+    parser.add_argument("--second-every", type=int, default=8, metavar="N", help="of every N-th image the verb runs again, and GRUB itself reads")
+    parser.add_argument("--torn", action="store_true", help="requests torn between two sectors, too")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--rows", help="a file for results.py")
+    parser.add_argument("--no-controls", action="store_true")
+    parser.add_argument("--work", help="where; default: a folder in /dev/shm")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    work = tempfile.mkdtemp(prefix="hostapp-images-", dir=options.work or "/dev/shm")
+    violations, blind = [], []
+    print("%-16s%-14s%-11s%9s%9s%8s%12s%9s" % ("file system", "loader", "verb", "requests", "flushes", "images", "violations", "seconds"), flush=True)
+
+    def row(campaign, verb, loader, images, found, seconds):
+        control = isinstance(found, str)
+        Rows(options.rows).add("%s, %s" % (verb.strip("()"), loader), "crash images, " + campaign.kind, images,
+                               found if not control else int(found == "found"), seconds, control)
+        print("%-16s%-14s%-11s%9d%9d%8d%12s%9.1f" % (
+            campaign.kind, loader, verb, len(campaign.recording.requests) - campaign.recording.begin, campaign.recording.flushes(), images,
+            found, seconds), flush=True)
+    try:
+        for kind in options.fs or ["ext4", "xfs"]:
+            for loader in options.loader or ["grub"]:
+                for verb in options.verb or list(VERBS):
+                    campaign = Campaign(options, work, kind, loader, verb)
+                    campaign.record()
+                    images, found, seconds = campaign.run(options.images, options.seed)
+                    row(campaign, verb, loader, images, len(found), seconds)
+                    violations += [(kind, loader, *violation) for violation in found]
+                    for control in () if options.no_controls or verb != "deploy" else CONTROLS:
+                        campaign.record(control)
+                        images, found, seconds = campaign.run(options.images, options.seed)
+                        row(campaign, "(%s)" % control, loader, images, "found" if found else "NOT FOUND", seconds)
+                        if not found:
+                            blind.append("%s on %s" % (control, kind))
+                    disk_log.remove(campaign.work)
+    finally:
+        disk_log.remove(work)
+    for kind, loader, point, view, text in violations[:40]:
+        print("\n%s, %s, %s, as %s sees it:\n    %s" % (kind, loader, point, view, text[:400]))
+    if blind:
+        print("\nthe suite is blind to: " + ", ".join(blind))
+    return 1 if violations or blind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
