@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostapp/base/workers.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -9,7 +10,7 @@ namespace hostapp {
 namespace {
 
 constexpr size_t kWaitingPerThread = 4;
-constexpr size_t kIndexesInATask = 64;
+constexpr size_t kMostIndexesInATask = 64;
 
 }  // namespace
 
@@ -58,9 +59,11 @@ Status ForEachOf(size_t count, Workers& workers, const std::function<Status(size
   std::optional<Error> error;
   size_t at = count;  // of the error
   std::atomic<bool> failed = false;
-  for (size_t begin = 0; begin < count && !failed; begin += kIndexesInATask) {
+  // Small tasks where there is little to share out: each lane has several.
+  const size_t share = std::clamp(count / (4 * workers.lanes()), size_t{1}, kMostIndexesInATask);
+  for (size_t begin = 0; begin < count && !failed; begin += share) {
     workers.Submit([&, begin](size_t lane) {
-      for (size_t i = begin; i < std::min(count, begin + kIndexesInATask) && !failed; ++i) {
+      for (size_t i = begin; i < std::min(count, begin + share) && !failed; ++i) {
         Status status = use(i, lane);
         if (status.ok()) continue;
         const std::lock_guard lock(mutex);

@@ -49,8 +49,8 @@ class Workers {
   std::vector<std::thread> threads_;
 };
 
-// Calls `use` for 0 to `count` - 1, a few dozen in a task, and waits for all. After an error no more are begun; of
-// several errors, that of the smallest index.
+// Calls `use` for 0 to `count` - 1, at most a few dozen in a task, and waits for all. After an error no more are begun;
+// of several errors, that of the smallest index.
 Status ForEachOf(size_t count, Workers& workers, const std::function<Status(size_t index, size_t lane)>& use);
 
 }  // namespace hostapp

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <functional>
@@ -16,7 +17,7 @@
 namespace hostapp {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{32} << 10;
+constexpr size_t kBufferBytes = size_t{256} << 10;  // whole records
 
 struct Record {
   uint64_t id = 0;
@@ -57,20 +58,23 @@ class List {
 
   uint64_t records() const { return records_; }
 
-  // kCorrupt: not in order; what came before has been used.
+  // kCorrupt: not in order, or shorter than it was; what came before has been used.
   Status ForEach(const std::function<void(const Record&)>& use) const {
-    std::vector<std::byte> buffer(kBufferBytes);
+    std::vector<std::byte> buffer(std::min(kBufferBytes, records_ * kContentsRecordBytes));
     std::optional<uint64_t> last;
-    while (true) {
-      ASSIGN_OR_RETURN(const size_t filled, Fill(file_.get(), buffer));
-      for (size_t at = 0; at + kContentsRecordBytes <= filled; at += kContentsRecordBytes) {
+    for (uint64_t left = records_ * kContentsRecordBytes; left > 0;) {
+      const MutableByteSpan piece = MutableByteSpan(buffer).first(std::min<uint64_t>(buffer.size(), left));
+      ASSIGN_OR_RETURN(const size_t filled, Fill(file_.get(), piece));
+      if (filled < piece.size()) return Error(Errc::kCorrupt, "the list of contents ends early");
+      left -= filled;
+      for (size_t at = 0; at < filled; at += kContentsRecordBytes) {
         const Record record{.id = ReadContentsNumber(&buffer[at]), .size = ReadContentsNumber(&buffer[at + 8])};
         if (last && record.id <= *last) return Error(Errc::kCorrupt, "the list of contents is not in order");
         last = record.id;
         use(record);
       }
-      if (filled < buffer.size()) return Ok();
     }
+    return Ok();
   }
 
  private:
