@@ -127,6 +127,7 @@ class Device:
         self.variables = None  # of UEFI firmware that keeps them
         self.mount_options = ""  # of a disk that is read by mounting it
         self.devices = []  # of the machine, besides
+        self.cpu = "qemu64"
         self.bytes = 48 << 20
         self.composefs = {}  # of each deployment with such a root: the image's digest
         self.console = ""
@@ -314,7 +315,7 @@ class Device:
         """Runs until the machine powers off, `after` seconds after `until` is on the console, or until the time is up
         (which fails). With `firmware`, "bios", "uefi" or "uboot", the disk starts by itself and `cmdline` means nothing."""
         initramfs = initramfs or self.tools.initramfs("tiny")
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nographic", "-nodefaults",
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", self.cpu, "-m", "512", "-nographic", "-nodefaults",
                    "-serial", "stdio", "-no-user-config", "-drive",
                    "file=%s,if=virtio,format=raw%s" % (self.disk, ",readonly=on" if read_only else "")]
         for name in self.devices:
