@@ -25,8 +25,9 @@ Workers::~Workers() {
 
 void Workers::Submit(Task task) {
   if (limit_ == 0) return task(0);
-  if (threads_.size() < limit_) threads_.emplace_back([this, lane = threads_.size()] { Run(lane); });
   std::unique_lock lock(mutex_);
+  const bool all_busy = running_ + waiting_.size() >= threads_.size();
+  if (all_busy && threads_.size() < limit_) threads_.emplace_back([this, lane = threads_.size()] { Run(lane); });
   room_.wait(lock, [this] { return waiting_.size() < kWaitingPerThread * threads_.size(); });
   waiting_.push_back(std::move(task));
   work_.notify_one();

@@ -22,7 +22,7 @@ class Workers {
   using Task = std::function<void(size_t lane)>;
 
   // `jobs` as in OpContext: up to 1, every task runs at once, in the caller, so that the order of events is always the
-  // same. A thread is started when there is something to do for it.
+  // same. A thread is started when those that there are have something to do.
   explicit Workers(size_t jobs) : limit_(jobs > 1 ? jobs : 0) {}
   // What was submitted still runs.
   ~Workers();

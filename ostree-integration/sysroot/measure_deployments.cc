@@ -37,50 +37,35 @@ Result<size_t> Fill(int file, MutableByteSpan buffer) {
   return filled;
 }
 
-// One list: its records as they lie there, in the order of their ids.
-class List {
- public:
-  static Result<List> Open(const Sysroot& sysroot, DeploymentSerial serial) {
-    const std::string path = StrCat(serial, "/", kContentsName);
-    List list;
-    list.file_.Reset(::openat(sysroot.deployments(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    struct stat info {};
-    if (!list.file_.valid() || ::fstat(list.file_.get(), &info) != 0) return SysError(errno, StrCat("opening ", path));
-    std::array<std::byte, kContentsMagic.size()> magic;
-    ASSIGN_OR_RETURN(const size_t got, Fill(list.file_.get(), magic));
-    const auto size = static_cast<uint64_t>(info.st_size);
-    if (AsText(ByteSpan(magic).first(got)) != kContentsMagic || (size - magic.size()) % kContentsRecordBytes != 0) {
-      return Error(Errc::kCorrupt, StrCat(path, ": no list of contents"));
-    }
-    list.records_ = (size - magic.size()) / kContentsRecordBytes;
-    return list;
+// One list: its records as they lie there, in the order of their ids. kCorrupt: not in order, or shorter than it was;
+// what came before has been used.
+Status ForEachRecord(const Sysroot& sysroot, DeploymentSerial serial, const std::function<void(const Record&)>& use) {
+  const std::string path = StrCat(serial, "/", kContentsName);
+  const UniqueFd file(::openat(sysroot.deployments(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (!file.valid() || ::fstat(file.get(), &info) != 0) return SysError(errno, StrCat("opening ", path));
+  std::array<std::byte, kContentsMagic.size()> magic;
+  ASSIGN_OR_RETURN(const size_t got, Fill(file.get(), magic));
+  uint64_t left = static_cast<uint64_t>(info.st_size) - got;
+  if (AsText(ByteSpan(magic).first(got)) != kContentsMagic || left % kContentsRecordBytes != 0) {
+    return Error(Errc::kCorrupt, StrCat(path, ": no list of contents"));
   }
-
-  uint64_t records() const { return records_; }
-
-  // kCorrupt: not in order, or shorter than it was; what came before has been used.
-  Status ForEach(const std::function<void(const Record&)>& use) const {
-    std::vector<std::byte> buffer(std::min(kBufferBytes, records_ * kContentsRecordBytes));
-    std::optional<uint64_t> last;
-    for (uint64_t left = records_ * kContentsRecordBytes; left > 0;) {
-      const MutableByteSpan piece = MutableByteSpan(buffer).first(std::min<uint64_t>(buffer.size(), left));
-      ASSIGN_OR_RETURN(const size_t filled, Fill(file_.get(), piece));
-      if (filled < piece.size()) return Error(Errc::kCorrupt, "the list of contents ends early");
-      left -= filled;
-      for (size_t at = 0; at < filled; at += kContentsRecordBytes) {
-        const Record record{.id = ReadContentsNumber(&buffer[at]), .size = ReadContentsNumber(&buffer[at + 8])};
-        if (last && record.id <= *last) return Error(Errc::kCorrupt, "the list of contents is not in order");
-        last = record.id;
-        use(record);
-      }
+  std::vector<std::byte> buffer(std::min<uint64_t>(kBufferBytes, left));
+  std::optional<uint64_t> last;
+  while (left > 0) {
+    const MutableByteSpan piece = MutableByteSpan(buffer).first(std::min<uint64_t>(buffer.size(), left));
+    ASSIGN_OR_RETURN(const size_t filled, Fill(file.get(), piece));
+    if (filled < piece.size()) return Error(Errc::kCorrupt, "the list of contents ends early");
+    left -= filled;
+    for (size_t at = 0; at < filled; at += kContentsRecordBytes) {
+      const Record record{.id = ReadContentsNumber(&buffer[at]), .size = ReadContentsNumber(&buffer[at + 8])};
+      if (last && record.id <= *last) return Error(Errc::kCorrupt, "the list of contents is not in order");
+      last = record.id;
+      use(record);
     }
-    return Ok();
   }
-
- private:
-  UniqueFd file_;
-  uint64_t records_ = 0;
-};
+  return Ok();
+}
 
 // Of root.cfs, which no other deployment shares. One that is missing is fsck's to tell.
 uint64_t RootFileBytes(const Sysroot& sysroot, const Deployment& deployment) {
@@ -111,10 +96,8 @@ std::vector<Result<DeploymentSize>> MeasureDeployments(const Sysroot& sysroot, s
   std::vector<Status> failures(deployments.size());
   const auto measure = [&](size_t i) -> Status {
     TRY(ctx.cancel.Check());
-    ASSIGN_OR_RETURN(const List list, List::Open(sysroot, deployments[i].serial));
-    owners.reserve(list.records());  // most are the others', too
     sizes[i].total = sizes[i].unique = RootFileBytes(sysroot, deployments[i]);
-    return list.ForEach([&](const Record& record) {
+    return ForEachRecord(sysroot, deployments[i].serial, [&](const Record& record) {
       sizes[i].total += record.size;
       const auto [found, is_new] = owners.emplace(record.id, Owner{i, record.size});
       Owner& owner = found->second;

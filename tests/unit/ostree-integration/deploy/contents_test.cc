@@ -124,6 +124,10 @@ TEST_F(ContentsTest, ThatAreGoneOrDamagedAreAnErrorInTheirPlace) {
     EXPECT_THAT(sizes[0].error().message(), HasSubstr("measuring deployment 1"));
     EXPECT_EQ(sizes.at(1)->total, 1050U);
   }
+  // Memory follows what is read, not what the size says.
+  testing::WriteText(Path(1), "HSTCONT1");
+  std::filesystem::resize_file(Path(1), (uint64_t{1} << 43) + 8);
+  EXPECT_EQ(Measure().at(0).error().code(), Errc::kCorrupt);
   std::filesystem::remove(Path(1));
   EXPECT_EQ(Measure().at(0).error().code(), Errc::kNotFound);
   EXPECT_EQ(Measure().at(1)->unique, 1050U);
