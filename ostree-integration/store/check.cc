@@ -155,10 +155,7 @@ Result<CheckReport> Checker::Run() {
                                 .what = StrCat("the ref ", Escape(ref), " has no checksum in it"),
                                 .refs = {ref}});
   }
-  for (const auto& [ref, commit] : scan_.refs) {
-    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
-    starts_.push_back({id, ref});
-  }
+  ASSIGN_OR_RETURN(starts_, StartsOf(scan_.refs));
   TRY(VerifyTrees());
   TRY(FindInodes());
   TRY(VerifyFiles());

@@ -78,11 +78,7 @@ Status FindUnneeded(const ImageStore& store, const ObjectSet& needed, Workers& w
 Result<PrunePlan> Plan(const ImageStore& store, const std::set<Digest>& keep, Workers& workers) {
   PrunePlan plan;
   ASSIGN_OR_RETURN(const auto kept, KeptRefs(store, keep, plan));
-  std::vector<Start> starts;
-  for (const auto& [ref, commit] : kept) {
-    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
-    starts.push_back({id, ref});
-  }
+  ASSIGN_OR_RETURN(const std::vector<Start> starts, StartsOf(kept));
   Walker walker(store, workers, [](const Visit&) -> Result<bool> { return true; });
   Status walked = walker.Walk(starts);
   // To the caller a hole in the store is damage, not a question without an answer.

@@ -11,6 +11,16 @@ constexpr size_t kFoldersAtOnce = 1024;
 
 }  // namespace
 
+Result<std::vector<Start>> StartsOf(const std::map<std::string, std::string>& refs) {
+  std::vector<Start> starts;
+  starts.reserve(refs.size());
+  for (const auto& [ref, commit] : refs) {
+    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(commit));
+    starts.push_back({id, ref});
+  }
+  return starts;
+}
+
 // False: seen before, or not to be looked into.
 Result<bool> Walker::Enter(const Sha256& id, std::string_view extension, std::string_view path) {
   if (!seen_.insert(id).second) return false;

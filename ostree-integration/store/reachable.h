@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ struct Start {
   Sha256 commit{};
   std::string_view ref;
 };
+
+// One of each; they refer to the names in `refs`. kInvalid: no checksum.
+Result<std::vector<Start>> StartsOf(const std::map<std::string, std::string>& refs);
 
 // Walks commits, each object once for all walks of this walker.
 class Walker {

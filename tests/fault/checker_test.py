@@ -4,12 +4,13 @@
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_disk")
+from crash_images import CHECK, Device  # noqa: E402
+from disk_log import do  # noqa: E402
+
 FLIP = "printf x | dd of=%s bs=1 seek=%d conv=notrunc status=none"
 OBJECT = "$(find ostree/repo/objects -name '*.%s' -size +%dc | sort | head -1)"
 SET = "$(ls -d boot/hostapp/*/linux | head -1 | xargs dirname)"
@@ -58,40 +59,6 @@ LOADER_DAMAGES = {
 }
 
 
-def run(*command, **more):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **more)
-
-
-def must(*command, **more):
-    done = run(*command, **more)
-    if done.returncode != 0:
-        sys.exit("%s: exit status %d\n%s" % (" ".join(command), done.returncode, done.stderr))
-
-
-def make(options, work, loader):
-    """A device with a proven deployment, one before it and a trial."""
-    root, images = os.path.join(work, "device"), os.path.join(work, "images")
-    hostapp = [options.hostapp, "--sysroot", root, "--quiet"]
-    must(*hostapp, "init")
-    if loader:
-        with open(root + "/hostapp/loader.json", "w", encoding="ascii") as file:
-            file.write('{"loader": "%s"}' % loader)
-        must(options.loader_tool, root + "/boot", loader, "install")
-    for number in (1, 2, 3):
-        must(options.make_tiny_image, images, "v%d" % number, str(number), "initramfs %d" % number)
-        must(*hostapp, "deploy", "oci:%s:v%d" % (images, number))
-        if number == 2:  # the first is good at once
-            must(*hostapp, "mark-good")
-    return root
-
-
-def seen(root, before, loader):
-    done = run(sys.executable, CHECK, root, "--before", before, *(["--loader", loader] if loader else []))
-    if done.returncode > 1:
-        return {"failed: " + done.stderr}
-    return {line.partition(":")[0] for line in done.stdout.splitlines()}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for program in ("hostapp", "make-tiny-image", "loader-tool"):
@@ -101,14 +68,15 @@ def main():
     for loader, damages in [(None, DAMAGES), *LOADER_DAMAGES.items()]:
         work = tempfile.mkdtemp(prefix="hostapp-checker-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         try:
-            root = make(options, work, loader)
-            before = os.path.join(work, "before.json")
-            must(sys.executable, CHECK, root, "--record", before)
+            root, before = os.path.join(work, "device"), os.path.join(work, "before.json")
+            device = Device(options, work, loader)
+            device.prepare(root, ["deploy v1", "deploy v2", "mark-good", "deploy v3"])  # proven, one before it, a trial
+            do(sys.executable, CHECK, root, "--record", before)
             for damage, expected in [("true", set()), *damages.items()]:
                 copy = os.path.join(work, "copy")
-                must("cp", "-a", root, copy)
-                must("sh", "-ec", damage, cwd=copy)
-                found = seen(copy, before, loader)
+                do("cp", "-a", root, copy)
+                do("sh", "-ec", damage, cwd=copy)
+                found = {line.partition(":")[0] for line in device.check(copy, "--before", before)}
                 count += 1
                 if found != expected:
                     wrong += 1

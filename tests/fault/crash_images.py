@@ -155,10 +155,10 @@ class Campaign:
 
     @staticmethod
     def mounted(crash, folder, options, look):
-        done = subprocess.run(["mount", "-o", ",".join(filter(None, ["loop", options])), crash, folder], capture_output=True, text=True,
-                              timeout=60, check=False)
-        if done.returncode != 0:
-            return ["cannot be mounted: " + done.stderr.strip()]
+        try:
+            disk_log.mount(crash, folder, options)
+        except RuntimeError as error:
+            return ["cannot be mounted: %s" % error]
         try:
             return look(folder)
         finally:
@@ -196,7 +196,7 @@ class Campaign:
             found.append("I9: gc leaves %s" % left)
         return found + ["then " + text for text in self.device.check(root)]
 
-    def run(self, images, seed, limit=None):
+    def run(self, images, seed):
         """(crash images, violations, seconds)."""
         begun = time.monotonic()
         points = list(enumerate(disk_log.crash_points(self.recording, images, seed, torn=self.options.torn)))
@@ -205,7 +205,7 @@ class Campaign:
         with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
             runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane) for lane in range(lanes)]
             found = [violation for run in runs for violation in run.result()]
-        return len(points), found[:limit], time.monotonic() - begun
+        return len(points), found, time.monotonic() - begun
 
 
 def parse():

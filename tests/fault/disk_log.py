@@ -33,8 +33,9 @@ def copy(source, target):
     do("cp", "--sparse=always", source, target)
 
 
-def mounted_options(kind, read_only=False):
-    return ",".join(filter(None, ["loop", FILE_SYSTEMS[kind][2], "ro" if read_only else ""]))
+def mount(device, folder, options):
+    """`options` may be empty; what is no device is mounted through a loop device."""
+    do("mount", "-o", options or "defaults", device, folder)
 
 
 class Recording:
@@ -47,12 +48,18 @@ class Recording:
         return sum(bool(flags & FLUSH) for _, _, flags in self.requests[self.begin:])
 
 
+def header_of(file):
+    """(requests, bytes of a sector)."""
+    magic, version, count, sector = struct.unpack("<QQQI", file.read(28))
+    if magic != MAGIC or version != 1:
+        raise RuntimeError("no log of writes: " + file.name)
+    return count, sector
+
+
 def read_log(path):
-    """[(offset, data, flags), …]; data is None for what was discarded."""
+    """[(offset, data, flags), …]; what was discarded are zeros."""
     with open(path, "rb") as file:
-        magic, version, count, sector = struct.unpack("<QQQI", file.read(28))
-        if magic != MAGIC or version != 1:
-            raise RuntimeError("no log of writes: " + path)
+        count, sector = header_of(file)
         requests, at = [], sector
         for _ in range(count):
             file.seek(at)
@@ -67,26 +74,27 @@ def read_log(path):
 
 def count_of(path):
     with open(path, "rb") as file:
-        return struct.unpack("<QQQI", file.read(28))[2]
+        # The header is written at a flush; XFS needs none to be mounted.
+        return header_of(file)[0] if any(file.peek(8)[:8]) else 0
 
 
 def record(work, kind, fill, command):
     """`fill` and `command` are called with the folder where the file system is mounted; only what `command` does is replayed later."""
-    make, size, _, _ = FILE_SYSTEMS[kind]
+    make, size, options, _ = FILE_SYSTEMS[kind]
     os.makedirs(work, exist_ok=True)
-    disk, log, shown, base, mount = (os.path.join(work, name) for name in ("disk", "log", "shown", "base", "mount"))
+    disk, log, shown, base, folder = (os.path.join(work, name) for name in ("disk", "log", "shown", "base", "mount"))
     for name in (disk, log, shown):
         with open(name, "wb"):
             pass
     os.truncate(disk, size)
     os.truncate(log, 4 << 30)
-    os.makedirs(mount, exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     do(*make, disk)
-    do("mount", "-o", mounted_options(kind), disk, mount)
+    mount(disk, folder, options)
     try:
-        fill(mount)
+        fill(folder)
     finally:
-        do("umount", mount)
+        do("umount", folder)
     copy(disk, base)
     daemon = subprocess.Popen(
         ["qemu-storage-daemon", "--blockdev", "driver=file,node-name=d0,filename=" + disk, "--blockdev", "driver=raw,node-name=d,file=d0",
@@ -100,14 +108,14 @@ def record(work, kind, fill, command):
                 break
             time.sleep(0.05)
         loop = do("losetup", "-f", "--show", shown)
-        do("mount", "-o", mounted_options(kind).replace("loop,", "").replace("loop", "defaults"), loop, mount)
+        mount(loop, folder, options)
         try:
-            do("sync", "-f", mount)
+            do("sync", "-f", folder)
             begin = count_of(log)
-            command(mount)
-            do("sync", "-f", mount)
+            command(folder)
+            do("sync", "-f", folder)
         finally:
-            do("umount", mount)
+            do("umount", folder)
     finally:
         if loop:
             do("losetup", "-d", loop)
@@ -185,7 +193,7 @@ def crash_points(recording, images, seed, torn=False):
     candidates = [count for count in range(recording.begin + 1, total + 1) if sizes[count] > 1]
     while candidates and len(prefixes) + len(others) < images:
         count = chance.choice(candidates)
-        if torn and chance.random() < 0.3 and len(recording.requests[count - 1][1] or b"") > SECTOR:
+        if torn and chance.random() < 0.3 and len(recording.requests[count - 1][1]) > SECTOR:
             length = len(recording.requests[count - 1][1])
             others.append((count, chance.randrange(1, length // SECTOR) * SECTOR))
         else:

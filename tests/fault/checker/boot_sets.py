@@ -67,8 +67,6 @@ def arguments(line):
 
 class Grub:
     """What the script of grub.cfg would do: env, then entries whose sums are right."""
-    counted = re.compile(r"\d{2}$")
-
     def __init__(self, boot):
         self.boot, self.top = boot, os.path.join(boot, "hostapp/grub")
 
@@ -114,7 +112,7 @@ class Grub:
 
     def counters(self):
         tries = self.env().get("hostapp_tries")
-        if tries is not None and not self.counted.match(tries):
+        if tries is not None and not re.fullmatch(r"\d{2}", tries):
             yield "hostapp_tries=%s" % tries
 
 

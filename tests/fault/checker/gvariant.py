@@ -29,14 +29,13 @@ def array(data):
 
 
 def members(data, kinds):
-    """The members of a tuple. `kinds`: "v" of variable size and alignment 1, "V" the same with alignment 8, "t" a 64-bit number."""
+    """The members of a tuple. `kinds`: "v" of variable size, "t" a 64-bit number."""
     size = offset_size(len(data))
     framed = sum(kind != "t" for kind in kinds) - (kinds[-1] != "t")
     at, out, last = 0, [], len(data) - framed * size
     for index, kind in enumerate(kinds):
-        if kind in "tV":
-            at = (at + 7) // 8 * 8
         if kind == "t":
+            at = (at + 7) // 8 * 8
             end = at + 8
         elif index == len(kinds) - 1:
             end = last

@@ -3,7 +3,6 @@
 import struct
 
 SLOT, MAGIC, PAYLOAD = 4096, b"HALEDGER", 2736
-CAUSES = 11
 
 
 def crc32c_table():
@@ -37,9 +36,7 @@ class Record:
                     "digest": slot[at + 40:at + 72].hex()}
         self.generation = number(16, 8)
         self.default, self.previous, self.trial = deployment(24), deployment(104), deployment(184)
-        self.tries, self.give_backs = slot[344], slot[345]
-        self.attempts, self.floor = number(352, 4), number(392, 8)
-        self.failure, self.cause = number(408, 8), slot[497]
+        self.floor = number(392, 8)
 
     def named(self):
         return [entry for entry in (self.default, self.previous, self.trial) if entry["serial"]]

@@ -92,7 +92,7 @@ class Store:
             return
         try:
             if kind == "commit":
-                parts = members(self.read(name, kind), "VvvvvtVV".replace("V", "v"))
+                parts = members(self.read(name, kind), "vvvvvtvv")
                 yield from self.missing(checksum(parts[6]), "dirtree")
                 yield from self.missing(checksum(parts[7]), "dirmeta")
             elif kind == "dirtree":
