@@ -24,13 +24,13 @@ bool IsUnfinished(std::string_view name) {
 Status CopyFile(int from, int dir, const std::string& name, OpContext& ctx) {
   const UniqueFd to(ctx.sys.OpenAt(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
   if (!to.valid()) return SysError(-to.get(), StrCat("creating ", name));
-  TRY(ForEachChunk(from, [&](ByteSpan bytes) -> Status {
+  return ForEachChunk(from, [&](ByteSpan bytes) -> Status {
     TRY(ctx.cancel.Check());
     return WriteAll(to.get(), bytes, ctx.sys);
-  }));
-  return SyncFile(to.get(), ctx.sys);
+  });
 }
 
+// Durable, the folders' names too.
 Status WriteSet(int set_dir, const ImageStore& store, const std::string& commit, const BootSet& set, OpContext& ctx) {
   for (const BootFile& file : set.files) {
     const size_t slash = file.name.rfind('/');
@@ -38,10 +38,9 @@ Status WriteSet(int set_dir, const ImageStore& store, const std::string& commit,
     ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(set_dir, parent, 0755, ctx.sys));
     ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(store, commit, file.path));
     TRY(CopyFile(from.get(), dir.get(), file.name.substr(slash + 1), ctx).While("copying ", Escape(file.path)));
-    TRY(SyncDir(dir.get(), ctx.sys));
   }
   TRY(ReplaceFile(set_dir, kSumsName, AsBytes(set.Sums()), 0644, ctx.sys));
-  return SyncDir(set_dir, ctx.sys);
+  return SyncFilesystem(set_dir, ctx.sys);
 }
 
 Status CheckBootSpace(const Sysroot& sysroot, const BootSet& set, OpContext& ctx) {
@@ -62,8 +61,8 @@ std::string BootSet::Sums() const {
   return text;
 }
 
-Status StageBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot, const ImageStore& store,
-                    const std::string& commit, const BootSet& set, OpContext& ctx) {
+Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
+                    const BootSet& set, OpContext& ctx) {
   const HashValue digest = set.digest();
   ASSIGN_OR_RETURN(const UniqueFd sets, MakeDirs(sysroot.boot(), kBootSetsDir, 0755, ctx.sys));
   if (HasBootSet(sysroot, digest)) {
@@ -86,7 +85,7 @@ Status StageBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot, const Ima
   if (status.ok()) return Ok();
   // Nothing refers to it yet, and what a sync did not take must not be found and believed by the next run.
   (void)RemoveTree(sets.get(), unfinished, ctx.sys);
-  (void)RemoveTree(sets.get(), digest.Hex(), ctx.sys);
+  (void)RemoveBootSet(lock, sysroot, digest, ctx);
   return std::move(status).While("writing the boot set ", digest.Hex().substr(0, 12));
 }
 

@@ -22,8 +22,7 @@ Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const 
   } else {
     TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
   }
-  TRY(SyncFilesystem(dir.get(), ctx.sys));
-  TRY(SyncDir(sysroot.deployments(), ctx.sys));
+  TRY(SyncFilesystem(dir.get(), ctx.sys));  // its own name, too
   // The commit point: from here on it is a deployment.
   return ReplaceFile(dir.get(), "deployment.json", AsBytes(DeploymentJson(deployment)), 0644, ctx.sys);
 }

@@ -119,6 +119,11 @@ Result<uint64_t> RemoveBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot
   if (!Exists(sysroot.boot(), SetPath(digest))) return uint64_t{0};
   ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, digest));
   ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
+  if (HasBootSet(sysroot, digest)) {
+    ASSIGN_OR_RETURN(const UniqueFd set, OpenDir(sets.get(), digest.Hex(), ctx.sys));
+    TRY(RemoveFile(set.get(), kSumsName, ctx.sys));
+    TRY(SyncDir(set.get(), ctx.sys));
+  }
   TRY(RemoveTree(sets.get(), digest.Hex(), ctx.sys));
   TRY(SyncDir(sets.get(), ctx.sys));
   return bytes;

@@ -34,7 +34,8 @@ Result<uint64_t> BootSetBytes(const Sysroot& sysroot, const HashValue& digest);
 // The same of any folder of the boot file system. kIo.
 Result<uint64_t> BytesBelow(int dir, const std::string& path);
 
-// Returns the bytes freed; ok when there is no such set. Durable.
+// Returns the bytes freed; ok when there is no such set. Durable. Its SHA256SUMS goes first, and durably: what a crash
+// leaves is no set, and the next one of the same files takes its place.
 Result<uint64_t> RemoveBootSet(const StoreLock& lock, const Sysroot& sysroot, const HashValue& digest, OpContext& ctx);
 
 // Bytes of the largest set: what the next one is planned with, before its image has been fetched.

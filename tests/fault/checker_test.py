@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from crash_images import CHECK, Device  # noqa: E402
+from device import CHECK, Device  # noqa: E402
 from disk_log import do  # noqa: E402
 
 FLIP = "printf x | dd of=%s bs=1 seek=%d conv=notrunc status=none"

@@ -14,7 +14,6 @@ the suite is.
 """
 import argparse
 import concurrent.futures
-import json
 import os
 import subprocess
 import sys
@@ -24,70 +23,12 @@ import time
 sys.dont_write_bytecode = True
 import disk_log  # noqa: E402
 import grub_view  # noqa: E402
-from results import Rows  # noqa: E402
+from device import CHECK, MAIN_VERBS, VERBS, Device  # noqa: E402
 from disk_log import FILE_SYSTEMS, do  # noqa: E402
+from results import Rows  # noqa: E402
 
-CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_disk")
-# name: (what was done before, what is interrupted, whether it can be asked again once it is done)
-VERBS = {
-    "deploy": (["deploy v1"], "deploy v2", True),
-    "mark-good": (["deploy v1", "deploy v2"], "mark-good", False),
-    "rollback": (["deploy v1", "deploy v2", "mark-good"], "rollback", False),
-    "gc": (["deploy v1", "deploy v2", "mark-good", "deploy v3", "rollback"], "gc", True),
-}
 # Writers that are wrong: the verb itself with lazy_sync.c under it, and one of careless.c.
 CONTROLS = ("no sync", "late sync", "in place")
-
-
-class Device:
-    """The verbs of one boot loader, on a folder."""
-
-    def __init__(self, options, work, loader):
-        self.options, self.work, self.loader = options, work, loader
-        self.images = os.path.join(work, "images")
-        for number in (1, 2, 3):
-            do(options.make_tiny_image, self.images, "v%d" % number, str(number), "initramfs %d" % number)
-
-    def argv(self, root, verb):
-        words = verb.split()
-        if words[0] == "deploy":
-            words[1] = "oci:%s:%s" % (self.images, words[1])
-        return [self.options.hostapp, "--sysroot", root, "--progress", "none", "--quiet", *words]
-
-    def run(self, root, verb, **more):
-        return subprocess.run(self.argv(root, verb), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **more)
-
-    def must(self, root, verb, **more):
-        done = self.run(root, verb, **more)
-        if done.returncode != 0:
-            raise RuntimeError("%s: exit status %d: %s" % (verb, done.returncode, done.stderr))
-
-    def prepare(self, root, verbs):
-        self.must(root, "init")
-        if self.loader:
-            with open(root + "/hostapp/loader.json", "w", encoding="ascii") as file:
-                json.dump({"loader": self.loader}, file)
-            do(self.options.loader_tool, root + "/boot", self.loader, "install")
-        for verb in verbs:
-            self.must(root, verb)
-
-    def status(self, root):
-        done = self.run(root, "--json status")
-        if done.returncode != 0:
-            return "exit status %d: %s" % (done.returncode, done.stderr.strip())
-        said = json.loads(done.stdout)
-        # Serials are not used twice: a try that failed takes one.
-        versions = {entry["serial"]: entry["version"] for entry in said["deployments"]}
-        trial = said["trial"]
-        return repr([versions.get(said[name]) for name in ("default", "previous", "next_boot")] +
-                    [trial and (versions.get(trial["serial"]), trial["tries_left"])])
-
-    def check(self, root, *words):
-        command = [sys.executable, CHECK, root, *(["--loader", self.loader] if self.loader else []), *words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode > 1:
-            return ["check_disk failed: " + done.stderr.strip().rpartition("\n")[2]]
-        return done.stdout.splitlines()
 
 
 class Campaign:
@@ -178,23 +119,7 @@ class Campaign:
         return self.device.check(root, "--before", self.before_file)
 
     def second_run(self, root):
-        found = self.first_look(root)
-        said = self.device.status(root)
-        if said not in (self.before, self.after):
-            found.append("I7: status says %s, before it was %s, after it %s" % (said, self.before, self.after))
-        verbs = ["reconcile"] if self.device.loader else []
-        if VERBS[self.verb][2] or said == self.before:
-            verbs.append(VERBS[self.verb][1])
-        for verb in [*verbs, "gc"]:
-            done = self.device.run(root, verb)
-            if done.returncode != 0:
-                found.append("I8: then %s: exit status %d: %s" % (verb, done.returncode, done.stderr.strip()))
-        if (said := self.device.status(root)) != self.after:
-            found.append("I8: run again, status says %s, not %s" % (said, self.after))
-        left = json.loads(self.device.run(root, "--json gc --dry-run").stdout or "{}")
-        if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
-            found.append("I9: gc leaves %s" % left)
-        return found + ["then " + text for text in self.device.check(root)]
+        return self.first_look(root) + self.device.go_on(root, self.verb, self.before, self.after)
 
     def run(self, images, seed):
         """(crash images, violations, seconds)."""
@@ -242,7 +167,7 @@ def main():
     try:
         for kind in options.fs or ["ext4", "xfs"]:
             for loader in options.loader or ["grub"]:
-                for verb in options.verb or list(VERBS):
+                for verb in options.verb or MAIN_VERBS:
                     campaign = Campaign(options, work, kind, loader, verb)
                     campaign.record()
                     images, found, seconds = campaign.run(options.images, options.seed)

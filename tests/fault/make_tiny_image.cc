@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   }
   hostapp::testing::TinyImage image{.release = argv[3]};
   if (argc == 5) image.initramfs = argv[4];
+  image.more_files = {{"usr/lib/modules/" + image.kernel_version + "/dtb/vendor/board.dtb", "for every board"}};
   std::puts(hostapp::testing::WriteTinyImage(argv[1], argv[2], image).c_str());
   return 0;
 }

@@ -164,6 +164,12 @@ Status GrubLoader::Remove(uint64_t serial, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd entries, OpenDir(boot_, kEntriesDir, ctx.sys));
   const std::string name = GrubEntryName(serial), unfinished = UnfinishedName(serial);
   if (!Exists(entries.get(), name) && !Exists(entries.get(), unfinished)) return Ok();
+  if (Exists(entries.get(), StrCat(name, "/", kSumsName))) {
+    // Without the list it is no entry, whatever is left of it when this is cut off.
+    ASSIGN_OR_RETURN(const UniqueFd entry, OpenDir(entries.get(), name, ctx.sys));
+    TRY(RemoveFile(entry.get(), kSumsName, ctx.sys));
+    TRY(SyncDir(entry.get(), ctx.sys));
+  }
   TRY(RemoveTree(entries.get(), name, ctx.sys));
   TRY(RemoveTree(entries.get(), unfinished, ctx.sys));
   TRY(SyncDir(entries.get(), ctx.sys));

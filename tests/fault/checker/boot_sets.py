@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boot sets, and what each boot loader would start: read as the loader reads it, from its files alone."""
+"""Boot sets, and what each boot loader would start: read as the loader reads it, from its files alone (`boot`: a files.Folder)."""
 import hashlib
 import os
 import re
 import zlib
 
+from files import sha256
+
 DIGEST = re.compile(r"[0-9a-f]{64}$")
 BLS = re.compile(r"hostapp-(\d{10})-(\d{10})(?:\+(\d+)(?:-(\d+))?)?\.conf$")
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def sums(data):
@@ -27,27 +24,33 @@ def sums(data):
 
 def set_problem(boot, name):
     """Why the boot set cannot be started, or "": its name is the digest of the list, the list has the digests of its files."""
-    folder = os.path.join(boot, "hostapp", name)
+    folder = "hostapp/%s/" % name
     try:
-        listed = read(os.path.join(folder, "SHA256SUMS"))
-        if hashlib.sha256(listed).hexdigest() != name:
+        if boot.once(sha256, folder + "SHA256SUMS") != name:
             return "the list of its files is not the one that it is named for"
-        files = sums(listed)
+        files = boot.once(sums_of, folder + "SHA256SUMS")
         if not {"linux", "initrd"} <= set(files):
             return "no linux and initrd in its list"
         for file, digest in files.items():
-            if hashlib.sha256(read(os.path.join(folder, file))).hexdigest() != digest:
+            if boot.once(sha256, folder + file) != digest:
                 return file + " is not what the list says"
     except OSError as error:
-        return "%s: %s" % (os.path.basename(error.filename or ""), error.strerror)
+        return why(error)
     return ""
 
 
+def sums_of(boot, name):
+    return sums(boot.read(name))
+
+
+def why(error):
+    return "%s: %s" % (os.path.basename(error.filename or ""), error.strerror)
+
+
 def check_sets(boot):
-    """I5: a folder with the final name of a set is whole."""
-    top = os.path.join(boot, "hostapp")
-    for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
-        if DIGEST.match(name):
+    """I5: a folder with the final name of a set and its list is whole. The list is the first that goes when a set is removed."""
+    for name in boot.names("hostapp"):
+        if DIGEST.match(name) and boot.exists("hostapp/%s/SHA256SUMS" % name):
             problem = set_problem(boot, name)
             if problem:
                 yield "I5", "boot set %s: %s" % (name, problem)
@@ -68,11 +71,11 @@ def arguments(line):
 class Grub:
     """What the script of grub.cfg would do: env, then entries whose sums are right."""
     def __init__(self, boot):
-        self.boot, self.top = boot, os.path.join(boot, "hostapp/grub")
+        self.boot, self.top = boot, "hostapp/grub"
 
     def env(self):
         try:
-            data = read(self.top + "/env")
+            data = self.boot.read(self.top + "/env")
         except OSError:
             return {}
         if len(data) != 1024 or not data.startswith(b"# GRUB Environment Block\n"):
@@ -81,21 +84,21 @@ class Grub:
 
     def entries(self):
         folder = self.top + "/entries"
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            if name.isdigit():
-                yield int(name), self.problem(name), os.path.exists("%s/%s/good" % (folder, name))
+        for name in self.boot.names(folder):
+            if name.isdigit() and self.boot.exists("%s/%s/SHA256SUMS" % (folder, name)):
+                yield int(name), self.problem(name), self.boot.exists("%s/%s/good" % (folder, name))
 
     def problem(self, name):
         try:
             folder = "%s/entries/%s" % (self.top, name)
-            listed = sums(read(folder + "/SHA256SUMS"))
-            text = read(folder + "/entry.cfg")
+            listed = sums(self.boot.read(folder + "/SHA256SUMS"))
+            text = self.boot.read(folder + "/entry.cfg")
             if not listed or hashlib.sha256(text).hexdigest() not in listed.values():
                 return "entry.cfg is not what its list says"
             boot_set = re.search(r"boot_set=['\"]?([0-9a-f]{64})", text.decode())
             return set_problem(self.boot, boot_set[1]) if boot_set else "it names no boot set"
         except OSError as error:
-            return "%s: %s" % (os.path.basename(error.filename or ""), error.strerror)
+            return why(error)
 
     def starts(self):
         """Serials in the order in which they would be tried."""
@@ -118,10 +121,10 @@ class Grub:
 
 class SystemdBoot:
     def __init__(self, boot):
-        self.boot, self.top = boot, os.path.join(boot, "loader/entries")
+        self.boot, self.top = boot, "loader/entries"
 
     def found(self):
-        for name in sorted(os.listdir(self.top)) if os.path.isdir(self.top) else ():
+        for name in self.boot.names(self.top):
             match = BLS.match(name)
             if match:
                 yield name, match
@@ -132,14 +135,14 @@ class SystemdBoot:
 
     def problem(self, name):
         try:
-            text = read(os.path.join(self.top, name)).decode(errors="replace")
+            text = self.boot.read(os.path.join(self.top, name)).decode(errors="replace")
             first, _, rest = text.partition("\n")
             if first != "# sha256 " + hashlib.sha256(rest.encode()).hexdigest():
                 return "it is not what its first line says"
             asked = arguments(" ".join(line[8:] for line in rest.splitlines() if line.startswith("options ")))
             return set_problem(self.boot, asked[1]) if asked else "it asks for nothing"
         except OSError as error:
-            return "%s: %s" % (name, error.strerror)
+            return why(error)
 
     def starts(self):
         # systemd-boot itself looks at no sum: an entry that it would start and that is not whole is a violation.
@@ -155,11 +158,11 @@ class SystemdBoot:
 
 class Uboot:
     def __init__(self, boot):
-        self.boot, self.top = boot, os.path.join(boot, "hostapp/uboot")
+        self.boot, self.top = boot, "hostapp/uboot"
 
     def env(self, name):
         try:
-            data = read(os.path.join(self.top, name))
+            data = self.boot.read(os.path.join(self.top, name))
         except OSError:
             return None
         if len(data) < 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "little"):
@@ -169,7 +172,7 @@ class Uboot:
     def entries(self):
         folder = os.path.join(self.top, "entries")
         proven = (self.env("proven") or {}).get("hostapp_proven", "").split()
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        for name in self.boot.names(folder):
             if name.endswith(".env"):
                 yield int(name[:-4]), self.problem("entries/" + name), name[:-4].lstrip("0") in proven
 

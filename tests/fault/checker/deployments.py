@@ -3,50 +3,41 @@
 import hashlib
 import json
 import os
-import re
-import stat
 
 import boot_sets
 import ledger
 import verity
+from files import tree_of
 
-DIGEST = re.compile(r"[0-9a-f]{64}$")
+FOLDER, LEDGER = "hostapp/deployments", "hostapp/boot-ledger"
 
 
-def tree_of(path):
-    """{name: (kind and mode, content)} of all below a folder."""
-    found, seen = {}, {}
-    for folder, folders, files in os.walk(path):
-        for name in folders + files:
-            full = os.path.join(folder, name)
-            info = os.lstat(full)
-            content = ""
-            if stat.S_ISLNK(info.st_mode):
-                content = os.readlink(full)
-            elif stat.S_ISREG(info.st_mode):
-                if info.st_ino not in seen:
-                    seen[info.st_ino] = hashlib.sha256(boot_sets.read(full)).hexdigest()
-                content = seen[info.st_ino]
-            found[os.path.relpath(full, path)] = (info.st_mode, content)
-    return found
+def record_of(files, name):
+    """For once()."""
+    return json.loads(files.read(name))
 
 
 class Sysroot:
+    """`root`, `boot`: files.Folder."""
+
     def __init__(self, root, boot):
         self.root, self.boot = root, boot
-        self.folder = os.path.join(root, "hostapp/deployments")
-        self.ledger_path = os.path.join(root, "hostapp/boot-ledger")
 
     def serials(self):
         """Of the deployments: folders with a deployment.json."""
-        names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
-        return sorted(int(name) for name in names if name.isdigit() and os.path.exists(self.path(name, "deployment.json")))
+        return sorted(int(name) for name in self.root.names(FOLDER)
+                      if name.isdigit() and self.root.exists(self.path(name, "deployment.json")))
 
-    def path(self, serial, name):
-        return os.path.join(self.folder, str(serial), name)
+    @staticmethod
+    def path(serial, name):
+        return os.path.join(FOLDER, str(serial), name)
 
     def record(self, serial):
-        return json.loads(boot_sets.read(self.path(serial, "deployment.json")))
+        return self.root.once(record_of, self.path(serial, "deployment.json"))
+
+    def ledger(self):
+        """The newest record; None: there is none."""
+        return self.root.once(ledger.read, LEDGER)[0] if self.root.exists(LEDGER) else None
 
     def problem(self, serial, store):
         """Why the deployment cannot be what it was made, or ""."""
@@ -55,16 +46,16 @@ class Sysroot:
             if record["serial"] != serial:
                 return "its deployment.json is of %s" % record["serial"]
             if record["root"] == "composefs":
-                if verity.digest(boot_sets.read(self.path(serial, "root.cfs"))) != record["composefs_digest"]:
+                if self.root.once(verity.digest, self.path(serial, "root.cfs")) != record["composefs_digest"]:
                     return "root.cfs has not the digest of deployment.json"
-            elif not os.path.isdir(self.path(serial, "root/usr")):
+            elif not self.root.is_folder(self.path(serial, "root/usr")):
                 return "its checkout has no usr"
             missing = store.missing(record["commit"], "commit")
             return missing[0] if missing else ""
         except (ValueError, KeyError, TypeError) as error:
             return "deployment.json: %r" % error
         except OSError as error:
-            return "%s: %s" % (os.path.basename(error.filename or ""), error.strerror)
+            return boot_sets.why(error)
 
     def check(self, store):
         """I5 of every deployment; I2 of those that the ledger names."""
@@ -72,11 +63,11 @@ class Sysroot:
             problem = self.problem(serial, store)
             if problem:
                 yield "I5", "deployment %d: %s" % (serial, problem)
-        if not os.path.exists(self.ledger_path):
+        if not self.root.exists(LEDGER):
             if self.serials():
                 yield "I1", "deployments, but no boot ledger"
             return
-        newest, _ = ledger.read(self.ledger_path)
+        newest = self.ledger()
         if newest is None:
             yield "I5", "the boot ledger has no valid slot"
             return
@@ -104,7 +95,7 @@ class Sysroot:
     def check_loader(self, loader, whole):
         """I1, I2 and I6. `whole`: the deployments are looked at, too; otherwise only what a loader reads."""
         if loader is None:
-            newest = ledger.read(self.ledger_path)[0] if whole and os.path.exists(self.ledger_path) else None
+            newest = self.ledger() if whole else None
             if newest and newest.default["serial"] and newest.default["serial"] not in self.serials():
                 yield "I1", "the default is not there"
             return
@@ -125,8 +116,7 @@ class Sysroot:
 
     def facts(self):
         """What may not change: the deployments that boot, and the floor."""
-        newest = ledger.read(self.ledger_path)[0] if os.path.exists(self.ledger_path) else None
-        known = {}
+        newest, known = self.ledger(), {}
         for serial in [entry["serial"] for entry in (newest.default, newest.previous)] if newest else []:
             if serial in self.serials():
                 known[str(serial)] = "damaged"
@@ -134,11 +124,18 @@ class Sysroot:
                     boot_set = self.record(serial)["boot_set"]
                 except (ValueError, KeyError, TypeError):
                     continue
-                parts = {name: value for name, value in tree_of(self.path(serial, ".")).items()
+                parts = {name: value for name, value in tree_of(self.root, self.path(serial, "")).items()
                          if name.split("/")[0] in ("root", "root.cfs", "deployment.json", "contents")}
-                parts["boot set"] = tree_of(os.path.join(self.boot, "hostapp", boot_set))
+                parts["boot set"] = tree_of(self.boot, "hostapp/" + boot_set)
                 known[str(serial)] = hashlib.sha256(repr(sorted(parts.items(), key=str)).encode()).hexdigest()
         return {"floor": newest.floor if newest else 0, "known": known}
+
+    def outcome(self):
+        """What a verb does: {name: what it says}. Of a verb that has ended nothing of it may be lost."""
+        found = {"the boot ledger": self.root.once(ledger.read, LEDGER)[0].generation if self.root.exists(LEDGER) else None}
+        for serial in self.serials():
+            found["deployment %d" % serial] = self.root.names(self.path(serial, ""))
+        return found
 
     def compare(self, before):
         """I3 and I10. What gc may have removed by now is not compared: a `previous` that is no longer one."""
@@ -148,6 +145,6 @@ class Sysroot:
                 yield "I3", "deployment %s is not what it was" % serial
         if now["floor"] < before["floor"]:
             yield "I10", "the downgrade floor fell from %d to %d" % (before["floor"], now["floor"])
-        goods = [serial for serial in self.serials() if os.path.exists(self.path(serial, "good"))]
+        goods = [serial for serial in self.serials() if self.root.exists(self.path(serial, "good"))]
         if before["known"] and not set(before["known"]) & set(now["known"]):
             yield "I3", "none of the deployments that booted before is there: %s, now %s" % (sorted(before["known"]), goods)

@@ -52,10 +52,9 @@ def record_of(slot):
     return Record(slot)
 
 
-def read(path):
-    """The newest record, or None; and how many of the two slots are valid."""
-    with open(path, "rb") as file:
-        data = file.read(2 * SLOT)
+def read(files, name):
+    """For once(): the newest record, or None; and how many of the two slots are valid."""
+    data = files.read(name)
     records = [record_of(data[at:at + SLOT]) for at in (0, SLOT) if len(data) >= at + SLOT]
     valid = [record for record in records if record]
     return max(valid, key=lambda record: record.generation, default=None), len(valid)

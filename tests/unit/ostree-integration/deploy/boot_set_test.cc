@@ -163,6 +163,24 @@ TEST_F(BootSetTest, IsRemovedWithItsBytesAndASecondTimeToo) {
   EXPECT_EQ(remove(), 0u);
 }
 
+TEST_F(BootSetTest, WhoseRemovalWasCutOffIsNoSetAndIsMadeAgain) {
+  ASSERT_TRUE(Stage().ok());
+  testing::FaultySyscalls count;
+  const auto remove = [&](Syscalls& sys) {
+    OpContext ctx = With(sys);
+    return RemoveBootSet(sysroot.LockStore(), sysroot.Open(), set.digest(), ctx);
+  };
+  ASSERT_TRUE(remove(count).ok());
+  for (int n = 1; n <= count.calls(); ++n) {
+    ASSERT_TRUE(Stage().ok());
+    testing::FaultySyscalls sys(n, EIO, testing::FaultySyscalls::Which::kThatAndAllAfter);
+    ASSERT_FALSE(remove(sys).ok());
+    EXPECT_TRUE(!HasBootSet(sysroot.Open(), set.digest()) || CheckBootSet(sysroot.Open(), set.digest()).ok()) << n;
+    EXPECT_TRUE(Stage().ok()) << "cut off at " << sys.failed_call() << ", call " << n;
+  }
+  EXPECT_GE(count.calls(), 6);
+}
+
 // -- what an image must have
 
 Status Read(const TinyImage& image) {

@@ -105,6 +105,18 @@ TEST(GrubLoader, CountsWhatGrubAddsToTheArguments) {
   EXPECT_FALSE(made.Check().ok()) << "GRUB puts it into quotes";
 }
 
+TEST(GrubLoader, RemovesAnEntrysListFirst) {
+  Entry made;
+  ASSERT_TRUE(made.Stage().ok());
+  testing::FaultySyscalls sys(2, EIO, testing::FaultySyscalls::Which::kThatAndAllAfter);
+  OpContext ctx{made.context.clock, made.context.log, made.context.progress, {}, sys};
+  ASSERT_FALSE(GrubLoader(made.boot.get()).Remove(5, ctx).ok());
+  EXPECT_FALSE(Exists(made.boot.get(), "hostapp/grub/entries/0000000005/SHA256SUMS"));
+  EXPECT_TRUE(Exists(made.boot.get(), "hostapp/grub/entries/0000000005/entry.cfg"));
+  ASSERT_TRUE(made.Stage().ok()) << "and what is left of it is in nobody's way";
+  EXPECT_EQ(GrubLoader(made.boot.get()).Read().value().entries, std::vector<uint64_t>{5});
+}
+
 TEST(GrubLoader, OverwritesItsEnvironmentInPlace) {
   Entry made;
   ASSERT_TRUE(made.Stage().ok());
