@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/glib/error.h"
 
+#include <cerrno>
+#include <string_view>
+
 #include "hostapp/base/strings.h"
 
 namespace hostapp::glib {
@@ -25,6 +28,13 @@ Errc CodeOfFileError(int code, Errc fallback) {
   }
 }
 
+// GIO has no code for some errors of the system; what libostree says of them ends with the system's text.
+Errc CodeOfText(std::string_view text, Errc fallback) {
+  if (text.ends_with(g_strerror(EDQUOT))) return Errc::kNoSpace;
+  if (text.ends_with(g_strerror(EIO))) return Errc::kIo;
+  return fallback;
+}
+
 }  // namespace
 
 Errc CodeOf(const GError& error, Errc fallback) {
@@ -45,6 +55,8 @@ Errc CodeOf(const GError& error, Errc fallback) {
     case G_IO_ERROR_PERMISSION_DENIED:
     case G_IO_ERROR_READ_ONLY:
       return Errc::kIo;
+    case G_IO_ERROR_FAILED:
+      return CodeOfText(error.message, fallback);
     default:
       return fallback;
   }

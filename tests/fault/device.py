@@ -83,16 +83,24 @@ class Device:
         """What is wrong when the verb VERBS[name] runs again, and gc after it, where the first was cut off. `before`, `after`: what
         status() said then."""
         found = []
-        for verb in ["reconcile", None] if self.loader else [None]:  # which may end what was begun
-            if (said := self.status(root)) not in (before, after):
+
+        def truthful():
+            said = self.status(root)
+            if said not in (before, after):
                 found.append("I7: status says %s, before it was %s, after it %s" % (said, before, after))
-            if verb:
-                self.must(root, verb)
-        verbs = [VERBS[name][1]] if VERBS[name][2] or said == before else []
-        for verb in [*verbs, "gc"]:
+            return said
+
+        def then(verb):
             done = self.run(root, verb)
             if done.returncode != 0:
                 found.append("I8: then %s: exit status %d: %s" % (verb, done.returncode, done.stderr.strip()))
+        said = truthful()
+        if self.loader:
+            then("reconcile")  # which may end what was begun
+            said = truthful()
+        if VERBS[name][2] or said == before:
+            then(VERBS[name][1])
+        then("gc")
         if (said := self.status(root)) != after:
             found.append("I8: run again, status says %s, not %s" % (said, after))
         left = json.loads(self.run(root, "--json gc --dry-run").stdout or "{}")

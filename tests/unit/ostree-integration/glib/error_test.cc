@@ -37,6 +37,17 @@ TEST(ErrorSlot, TellsTheMachinesTroubleFromDamagedData) {
   EXPECT_EQ(slot.Take(Errc::kCorrupt).code(), Errc::kIo);
 }
 
+TEST(ErrorSlot, ReadsWhatGioHasNoCodeFor) {
+  const auto code = [](const char* text) {
+    ErrorSlot slot;
+    g_set_error_literal(slot, G_IO_ERROR, G_IO_ERROR_FAILED, text);
+    return slot.Take(Errc::kCorrupt).code();
+  };
+  EXPECT_EQ(code("opening repo: mkdir(tmp): Input/output error"), Errc::kIo);
+  EXPECT_EQ(code("mkdir(tmp): Disk quota exceeded"), Errc::kNoSpace);
+  EXPECT_EQ(code("No METADATA_KEY in commit"), Errc::kCorrupt);
+}
+
 TEST(ErrorSlot, EscapesTextFromOutside) {
   EXPECT_EQ(ErrorFor(G_IO_ERROR, G_IO_ERROR_FAILED, "opening \x1b[31m").message(), "opening \\x1b[31m");
 }
