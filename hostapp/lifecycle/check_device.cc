@@ -75,8 +75,23 @@ void AddStoreProblems(Session& session, const std::vector<StoreProblem>& before,
   }
 }
 
+// The store, and that it still has the names of what the deployments are made of.
+Result<CheckReport> CheckStoreOf(Session& session, const std::vector<Deployment>& deployments) {
+  ASSIGN_OR_RETURN(CheckReport report, CheckStore(session.store, session.ctx));
+  std::set<std::string> known;
+  for (const StoreProblem& problem : report.problems) known.insert(problem.refs.begin(), problem.refs.end());
+  for (const Deployment& deployment : deployments) {
+    Result<std::vector<StoreProblem>> missing = FindMissingRefs(session.store, deployment.manifest_digest);
+    if (!missing.ok()) continue;  // it is damaged, and among the problems
+    for (StoreProblem& problem : *missing) {
+      if (known.insert(problem.refs.front()).second) report.problems.push_back(std::move(problem));
+    }
+  }
+  return report;
+}
+
 Status CheckTheStore(Session& session, const std::vector<Deployment>& deployments) {
-  ASSIGN_OR_RETURN(const CheckReport first, CheckStore(session.store, session.ctx));
+  ASSIGN_OR_RETURN(const CheckReport first, CheckStoreOf(session, deployments));
   session.report.objects = first.objects;
   if (first.problems.empty() || !session.Repairs()) {
     AddStoreProblems(session, first.problems, first.problems);
@@ -91,7 +106,7 @@ Status CheckTheStore(Session& session, const std::vector<Deployment>& deployment
           StrCat("repairing the image of deployment ", deployment.serial, ": ", repaired.error().message()));
     }
   }
-  ASSIGN_OR_RETURN(const CheckReport second, CheckStore(session.store, session.ctx));
+  ASSIGN_OR_RETURN(const CheckReport second, CheckStoreOf(session, deployments));
   AddStoreProblems(session, first.problems, second.problems);
   return Ok();
 }
@@ -142,6 +157,12 @@ Status CheckRecords(Session& session) {
   return Ok();
 }
 
+void CheckNamed(Session& session, std::string_view as, DeploymentSerial serial) {
+  if (serial == bootsel::kNoSerial || IsComplete(session.device.sysroot, serial)) return;
+  session.Note("ledger", StrCat("the boot ledger names deployment ", serial, " as ", as,
+                                ", and its deployment.json is missing: it cannot be booted; deploy its release again"));
+}
+
 // Mended by the next write of the ledger: each overwrites the worse slot.
 Status CheckLedger(Session& session) {
   const Result<StoredLedger> stored = ReadLedger(session.device.sysroot);
@@ -149,6 +170,9 @@ Status CheckLedger(Session& session) {
     session.Note("ledger", stored.error().message());
     return Ok();
   }
+  CheckNamed(session, "the default", stored->ledger.default_deployment.serial);
+  CheckNamed(session, "the previous one", stored->ledger.previous.serial);
+  CheckNamed(session, "the trial", stored->ledger.trial.serial);
   if (stored->damaged_slots == 0) return Ok();
   if (session.Repairs()) {
     ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(session.device.sysroot, session.ctx));

@@ -69,11 +69,23 @@ Status RemoveUnfinishedRecords(const Device& device, const Kept& kept, OpContext
   return Ok();
 }
 
+// An image that has lost its ref would be taken for one that nobody needs.
+Status CheckImages(const ImageStore& store, const Kept& kept) {
+  for (const Digest& manifest : kept.manifests) {
+    ASSIGN_OR_RETURN(const std::optional<ImageInfo> image, FindImage(store, manifest));
+    if (image) continue;
+    return Error(Errc::kCorrupt, StrCat("the store has no ref for the image ", manifest.Short(),
+                                        " of a deployment; nothing was removed; run: hostapp fsck --repair"));
+  }
+  return Ok();
+}
+
 // Under the ledger's lock: what is needed must not change between looking and deciding. Removing whole trees takes
 // seconds, and mark-good waits for that lock: here they only cease to be deployments.
-Result<Garbage> DecideGarbage(const Device& device, PruneMode mode, OpContext& ctx) {
+Result<Garbage> DecideGarbage(const Device& device, const ImageStore& store, PruneMode mode, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock ledger_lock, LedgerLock::Acquire(device.sysroot, ctx));
   ASSIGN_OR_RETURN(Garbage garbage, FindGarbage(device, ctx));
+  TRY(CheckImages(store, garbage.kept));
   if (mode == PruneMode::kDryRun) return garbage;
   for (const DeploymentSerial serial : garbage.deployments) TRY(RetireDeployment(device.sysroot, serial, ctx));
   TRY(RemoveUnfinishedRecords(device, garbage.kept, ctx));
@@ -136,7 +148,8 @@ Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpCon
 
 Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device, PruneMode mode,
                                      const std::set<Digest>& also, OpContext& ctx) {
-  ASSIGN_OR_RETURN(Garbage garbage, DecideGarbage(device, mode, ctx));
+  ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
+  ASSIGN_OR_RETURN(Garbage garbage, DecideGarbage(device, store, mode, ctx));
   garbage.kept.manifests.insert(also.begin(), also.end());
   if (mode == PruneMode::kRemove) TRY(RemoveEntriesExcept(lock, device, garbage.kept.serials, ctx));
   GarbageReport report;
@@ -145,7 +158,6 @@ Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device
     report.deployments.push_back(serial);
   }
   TRY(CollectBootSets(lock, device, garbage.kept, mode, report, ctx));
-  ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
   ASSIGN_OR_RETURN(const PruneReport pruned, Prune(store, garbage.kept.manifests, mode, ctx));
   report.refs = pruned.refs.size();
   report.objects = pruned.objects;

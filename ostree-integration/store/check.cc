@@ -177,6 +177,8 @@ std::string_view KindName(StoreProblem::Kind kind) {
       return "damaged-object";
     case StoreProblem::Kind::kDamagedRef:
       return "damaged-ref";
+    case StoreProblem::Kind::kMissingRef:
+      return "missing-ref";
     case StoreProblem::Kind::kDamagedIndex:
       return "damaged-index";
   }
@@ -186,6 +188,26 @@ std::string_view KindName(StoreProblem::Kind kind) {
 Result<CheckReport> CheckStore(const ImageStore& store, OpContext& ctx) {
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
   return Checker(store, ctx).Run();
+}
+
+Result<std::vector<StoreProblem>> FindMissingRefs(const ImageStore& store, const Digest& manifest_digest) {
+  std::vector<StoreProblem> problems;
+  const auto note = [&](const std::string& ref) {
+    problems.push_back({.kind = StoreProblem::Kind::kMissingRef,
+                        .object = {},
+                        .what = StrCat("the ref ", Escape(ref), " is missing"),
+                        .refs = {ref}});
+  };
+  ASSIGN_OR_RETURN(const std::optional<ImageInfo> image, FindImage(store, manifest_digest));
+  if (!image) {
+    note(ImageRef(manifest_digest));
+    return problems;
+  }
+  for (const Digest& diff_id : image->diff_ids) {
+    ASSIGN_OR_RETURN(const std::optional<LayerInfo> layer, FindLayer(store, diff_id));
+    if (!layer) note(LayerRef(diff_id));
+  }
+  return problems;
 }
 
 }  // namespace hostapp

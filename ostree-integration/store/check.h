@@ -13,7 +13,7 @@
 namespace hostapp {
 
 struct StoreProblem {
-  enum class Kind { kMissingObject, kDamagedObject, kDamagedRef, kDamagedIndex };
+  enum class Kind { kMissingObject, kDamagedObject, kDamagedRef, kMissingRef, kDamagedIndex };
 
   Kind kind = Kind::kMissingObject;
   std::string object;             // "<checksum>.file", ".dirtree", ".dirmeta", ".commit"; empty for a ref
@@ -21,7 +21,7 @@ struct StoreProblem {
   std::vector<std::string> refs;  // that need it, sorted
 };
 
-// "missing-object", "damaged-object", "damaged-ref", "damaged-index".
+// "missing-object", "damaged-object", "damaged-ref", "missing-ref", "damaged-index".
 std::string_view KindName(StoreProblem::Kind kind);
 
 struct CheckReport {
@@ -34,6 +34,10 @@ struct CheckReport {
 // the index of every layer. Problems are not an error of the call; kIo when the store cannot be read at all,
 // kCancelled.
 Result<CheckReport> CheckStore(const ImageStore& store, OpContext& ctx);
+
+// The refs of an image and of its layers that are not there: without them gc would remove what the image needs. Where
+// the image's own is not, its layers are not known. kCorrupt: the image cannot be read, which CheckStore() says better.
+Result<std::vector<StoreProblem>> FindMissingRefs(const ImageStore& store, const Digest& manifest_digest);
 
 struct RepairReport {
   uint64_t objects_removed = 0;  // damaged

@@ -37,7 +37,7 @@ class Device:
 
     def argv(self, root, verb):
         words = verb.split()
-        if words[0] in ("deploy", "pull"):
+        if words[0] in ("deploy", "pull") and ":" not in words[1]:  # one of its own images
             words[1] = "oci:%s:%s" % (self.images, words[1])
         return [self.options.hostapp, "--sysroot", root, "--progress", "none", "--quiet", *words]
 

@@ -357,6 +357,37 @@ TEST_F(VerbsTest, FsckFindsAndMendsWhatIsDamaged) {
   EXPECT_EQ(testing::ReadText(sysroot.DeploymentPath(1) + "/root/usr/share/large"), std::string(100000, 'x'));
 }
 
+TEST_F(VerbsTest, WhatLosesItsRefIsNotCollectedAndGetsItAgain) {
+  Publish("1", Release("1"));
+  ASSERT_TRUE(Deploy("1").ok());
+  const std::string refs = sysroot.root() + "/ostree/repo/refs/heads/hostapp";
+  for (const std::string kind : {"/image", "/layer"}) {
+    for (const std::string& name : testing::NamesIn(refs + kind)) std::filesystem::remove(refs + kind + "/" + name);
+    const DeviceReport report = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx()).value();
+    ASSERT_FALSE(report.ok()) << kind;
+    EXPECT_EQ(report.problems[0].kind, "missing-ref");
+    if (kind == "/image") {
+      const auto collected = CollectGarbage(device(), PruneMode::kRemove, ctx());
+      ASSERT_FALSE(collected.ok());
+      EXPECT_EQ(collected.error().code(), Errc::kCorrupt);
+      EXPECT_THAT(collected.error().message(), HasSubstr("nothing was removed; run: hostapp fsck --repair"));
+    }
+    EXPECT_TRUE(CheckDevice(device(), RepairMode::kRepair, {}, ctx())->ok()) << kind;
+    EXPECT_TRUE(CheckDevice(device(), RepairMode::kReportOnly, {}, ctx())->ok()) << kind;
+    EXPECT_EQ(Gc().objects, 0u) << kind;
+  }
+}
+
+TEST_F(VerbsTest, FsckMissesADeploymentThatTheLedgerNames) {
+  Publish("1", Release("1"));
+  ASSERT_TRUE(Deploy("1").ok());
+  std::filesystem::remove(sysroot.DeploymentPath(1) + "/deployment.json");
+  const DeviceReport report = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx()).value();
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.problems[0].what,
+              HasSubstr("names deployment 1 as the default, and its deployment.json is missing"));
+}
+
 TEST_F(VerbsTest, FsckMakesAMissingBootSetAgain) {
   Publish("1", Release("1"));
   ASSERT_TRUE(Deploy("1").ok());
