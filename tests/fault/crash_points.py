@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kills the real `hostapp` before every system call that changes something, or makes that call fail; then looks.
+"""Kills the real `hostapp` before every system call that changes something, or makes that call fail (faults.py); then looks.
 
 For each verb a sysroot is prepared once. For each point it is copied, the verb is interrupted there, and then must hold:
 
@@ -9,12 +9,15 @@ For each verb a sysroot is prepared once. For each point it is copied, the verb 
   good       the known good deployment and its boot set are what they were, bit for bit
   converges  the same verb again succeeds (unless its outcome is there already), and after `gc` the sysroot is the same,
              serial numbers apart, as after an undisturbed run: nothing missing, nothing left over
+  then       any other verb instead does what it is for or is not possible (exit status 3); after `gc` nothing is left over, and
+             `hostapp fsck` and check_disk find nothing
 
 Reads the disk itself and asks only `hostapp` and `ostree`. Before anything is believed, the harness must find each of
 the writers in careless.c wrong: one that finds nothing fails.
 """
 import argparse
 import concurrent.futures
+import glob
 import hashlib
 import json
 import os
@@ -27,21 +30,26 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
+from device import CHECK  # noqa: E402
+from faults import FAILURES, KILL, NO_SPACE, OTHER  # noqa: E402
 from results import Rows  # noqa: E402
 
 TIMEOUT = 60
-SYNCS = {74: "fsync", 75: "fdatasync", 162: "sync", 306: "syncfs"}
-ENOSPC, EIO, EROFS = 28, 5, 30
-NO_SPACE, IO = 7, 1
+# What is done where another verb was cut off: {name: words}; {images} are the harness's own.
+THEN = {words: words.split() for words in (
+    "init", "pull oci:{images}:v3", "deploy oci:{images}:v3", "upgrade", "rollback", "mark-good", "mark-failed --reason then", "pin 1", "unpin 1",
+    "remove 2", "gc", "fsck", "fsck --repair", "reconcile")}
+DONE, NOT_IN_THAT_STATE, DAMAGED = 0, 3, 4
 
 
 class Verb:
-    """One verb from one prepared state. `repeats`: run again it does nothing more once its outcome is there. `stride`:
-    every n-th point only, for a verb that another one covers. `tail`: only so many of the last points."""
+    """One verb from one prepared state. `repeats`: run again it does nothing more once its outcome is there, and ends with one of
+    `again`. `stride`: every n-th point only, for a verb that another one covers. `tail`: only so many of the last points. `mends`: the
+    state has damage, which the verb takes away."""
 
-    def __init__(self, name, base, arguments, repeats=True, stride=1, tail=0):
+    def __init__(self, name, base, arguments, repeats=True, stride=1, tail=0, again=(DONE,), mends=False):
         self.name, self.base, self.arguments, self.repeats, self.stride = name, base, arguments, repeats, stride
-        self.tail = tail
+        self.tail, self.again, self.mends = tail, again, mends
 
 
 def run(command, **more):
@@ -84,6 +92,21 @@ def entries_of(path, skip=()):
                 content = ""
             found[relative] = (kind, info.st_mode & 0o7777, content)
     return found
+
+
+def damage(root):
+    """Of an object, a composefs image and a boot set's file one byte each, and the ref of an image; nothing of the default before."""
+    objects = [path for path in glob.glob(root + "/ostree/repo/objects/*/*.file") if not os.path.islink(path)]
+    with open(root + "/hostapp/deployments/2/deployment.json", encoding="utf-8") as file:
+        boot_set = json.load(file)["boot_set"]
+    for path in (max(objects, key=os.path.getsize), root + "/hostapp/deployments/2/root.cfs", f"{root}/boot/hostapp/{boot_set}/initrd"):
+        os.chmod(path, 0o644)
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+    os.remove(max(glob.glob(root + "/ostree/repo/refs/heads/hostapp/image/*"), key=os.path.getmtime))
 
 
 class Harness:
@@ -132,6 +155,9 @@ class Harness:
         base("two", "waiting", ["mark-good"])
         base("garbage", "two", ["deploy", f"oci:{self.images}:v3"], ["rollback"])
         os.makedirs(os.path.join(self.bases["garbage"], "hostapp/deployments/9/root/usr"))
+        base("pinned", "two", ["pin", "1"])
+        base("damaged", "two")
+        damage(self.bases["damaged"])
         # From here on `upgrade` finds something new.
         self.image("stable", "2", "initramfs two")
         v2 = f"oci:{self.images}:v2"
@@ -148,6 +174,11 @@ class Harness:
             Verb("rollback", "two", ["rollback"], repeats=False),
             Verb("rollback --to", "two", ["rollback", "--to", "1"]),
             Verb("gc", "garbage", ["gc"]),
+            Verb("pull", "one", ["pull", v2], stride=5),
+            Verb("pin", "two", ["pin", "1"]),
+            Verb("unpin", "pinned", ["unpin", "1"]),
+            Verb("remove", "garbage", ["remove", "3"], again=(DONE, NOT_IN_THAT_STATE)),
+            Verb("fsck --repair", "damaged", ["fsck", "--repair"], stride=3, mends=True),
         ]
 
     def fresh(self, base):
@@ -189,7 +220,7 @@ class Harness:
         with open(os.path.join(path, "deployment.json"), encoding="utf-8") as file:
             boot_set = json.load(file)["boot_set"]
         # Marks come and go with the verbs; etc/ is forgotten when a trial is armed again.
-        return digest_of_tree(path, skip=("good", ".good.new", "etc")) + digest_of_tree(
+        return digest_of_tree(path, skip=("good", ".good.new", "pinned", ".pinned.new", "etc")) + digest_of_tree(
             os.path.join(root, "boot/hostapp", boot_set))
 
     def outcome(self, root):
@@ -226,7 +257,7 @@ class Harness:
         allowed = [before, after] + ([3] if verb.name == "init" else [])
         if answer not in allowed:
             yield "truthful", f"status says {answer} {text.strip()}"
-        if problem := self.fsck(root):
+        if not verb.mends and (problem := self.fsck(root)):
             yield "fsck", problem
         try:
             if good and self.good(root) != good:
@@ -235,7 +266,7 @@ class Harness:
             yield "good", str(error)
         if repeat and (verb.repeats or not done):
             again = run(self.hostapp(root, *verb.arguments))
-            if again.returncode != 0:
+            if again.returncode not in verb.again:
                 yield "converges", f"again: exit {again.returncode}: {again.stderr.decode().strip()}"
         collected = run(self.hostapp(root, "gc"))
         if collected.returncode != 0:
@@ -270,28 +301,54 @@ class Harness:
         finally:
             shutil.rmtree(folder)
 
-    def point(self, verb, number, reference, error=None):
+    def then(self, verb, root, words):
+        """Yields (invariant, what is wrong) when another verb comes next."""
+        done = run(self.hostapp(root, *(word.format(images=self.images) for word in words)))
+        if done.returncode not in (DONE, NOT_IN_THAT_STATE, DAMAGED if verb.mends or verb.base == "nothing" else DONE):
+            yield "then", f"{' '.join(words)}: exit {done.returncode}: {done.stderr.decode().strip()}"
+        for own in (["init"], ["fsck", "--repair"] if verb.mends else ["reconcile"], ["gc"], ["fsck"]):
+            done = run(self.hostapp(root, *own))
+            if done.returncode != 0:
+                yield "then", f"{' '.join(words)}, {' '.join(own)}: exit {done.returncode}: {(done.stdout + done.stderr).decode().strip()}"
+        left = json.loads(run(self.hostapp(root, "--json", "gc", "--dry-run")).stdout)
+        if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
+            yield "then", f"{' '.join(words)}, gc leaves {left}"
+        if verb.base != "nothing":
+            found = run([sys.executable, CHECK, root])
+            yield from (("then", f"{' '.join(words)}: {line}") for line in (found.stdout + found.stderr).decode().splitlines())
+
+    def ended(self, root, fault, status, text, after):
+        """Yields what is wrong with how the verb ended."""
+        if fault.ends is None:
+            return
+        # A run that a thread's timing made a call shorter ends undisturbed: that is a result too.
+        if status not in fault.ends:
+            yield "exit", f"exit {status}: {text}"
+        if status == OTHER and ("No space left" in text or "quota exceeded" in text):
+            yield "exit", f"no space, but exit {OTHER}, not {NO_SPACE}: {text}"
+        if status == 0 and self.status(root)[0] != after:
+            yield "exit", f"exit 0, but nothing was done: {text}"
+        if status != 0 and sum(line.startswith("hostapp: ") for line in text.splitlines()) != 1:
+            yield "exit", f"not one line of error: {text}"
+
+    def point(self, verb, number, reference, fault=KILL, thens=()):
         _, before, after, good, expected = reference
         folder, root = self.fresh(verb.base)
-        violations = []
+        where = f"{verb.name} at call {number}, {fault.name}"
         try:
-            flags = ["-n", str(number)] + (["-e", str(error)] if error else [])
-            done = run([self.options.killat, *flags, *self.hostapp(root, *verb.arguments)])
+            done = run([self.options.killat, *fault.at(number), *self.hostapp(root, *verb.arguments)])
             text = done.stderr.decode(errors="replace").strip()
-            # A run that a thread's timing made a call shorter ends undisturbed: that is a result too.
-            if error and done.returncode not in (0, IO, NO_SPACE):
-                violations.append(("exit", f"exit {done.returncode}: {text}"))
-            if error == ENOSPC and done.returncode == IO and "No space left" in text:
-                violations.append(("exit", f"no space, but exit {IO}: {text}"))
-            if error and done.returncode == 0 and self.status(root)[0] != after:
-                violations.append(("exit", f"exit 0, but nothing was done: {text}"))
-            if error and done.returncode != 0 and sum(line.startswith("hostapp: ") for line in text.splitlines()) != 1:
-                violations.append(("exit", f"not one line of error: {text}"))
+            violations = list(self.ended(root, fault, done.returncode, text, after))
+            for index, words in enumerate(thens):
+                other = f"{folder}/then-{index}"
+                if os.path.exists(root):
+                    copy_tree(root, other)
+                violations += self.then(verb, other, words)
+                shutil.rmtree(other, ignore_errors=True)
             violations += self.check(verb, root, before, after, good, expected, repeat=True)
-            return [(f"{verb.name} at call {number}" + (f", error {error}" if error else ""), *v, text)
-                    for v in violations]
+            return [(where, *violation, text) for violation in violations]
         except Exception as error_met:  # pylint: disable=broad-except
-            return [(f"{verb.name} at call {number}", "harness", repr(error_met), "")]
+            return [(where, "harness", repr(error_met), "")]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -331,24 +388,6 @@ CONTROLS = {
 }
 
 
-def points_of(calls, options):
-    """The points worth a run of their own.
-
-    A killed program leaves what it wrote whether it was synced or not: to be killed before a call that follows a sync is
-    to be killed before that sync. libostree syncs all its 256 folders each time; of such a run that is made to fail, the
-    first, the last and every 32nd stand for all."""
-    numbers = []
-    for number in range(1, len(calls) + 1):
-        synced = number > 1 and calls[number - 2] in SYNCS
-        if options.mode == "crash" and synced:
-            continue
-        within = synced and calls[number - 1] in SYNCS and number < len(calls) and calls[number] in SYNCS
-        if options.mode == "errno" and within and number % 32:
-            continue
-        numbers.append(number)
-    return numbers[::options.stride]
-
-
 def arguments(*programs):
     os.environ["HOSTAPP_JOBS"] = "1"  # The n-th call is the same one in each run.
     parser = argparse.ArgumentParser()
@@ -359,6 +398,7 @@ def arguments(*programs):
     parser.add_argument("--stride", type=int, default=int(os.environ.get("HOSTAPP_FAULT_STRIDE", "1")),
                         help="every n-th point only")
     parser.add_argument("--verb", action="append", help="only this one")
+    parser.add_argument("--full", action="store_true", help="every call of every verb; after a kill each other verb, not one of them in turn")
     parser.add_argument("--point", type=int, help="only this one")
     parser.add_argument("--rows", help="a file for results.py")
     parser.add_argument("mode", choices=["crash", "errno"], default="crash", nargs="?")
@@ -378,32 +418,33 @@ def main():
 def measure(harness, options):
     verbs = harness.prepare()
     rows = Rows(options.rows)
-    print(f"{'verb':<20}{'points':>8}{'violations':>12}{'seconds':>9}", flush=True)
+    print(f"{'verb':<20}{'fault':<22}{'points':>8}{'violations':>12}{'seconds':>9}", flush=True)
     for kind, (expected, base) in CONTROLS.items():
         started = time.monotonic()
         calls, broken = harness.control(kind, expected, base)
-        print(f"{'(careless ' + kind + ')':<20}{calls:>8}{'found':>12}{time.monotonic() - started:>9.1f}", flush=True)
+        print(f"{'(careless ' + kind + ')':<42}{calls:>8}{'found':>12}{time.monotonic() - started:>9.1f}", flush=True)
         rows.add("careless: " + kind, "kill points", calls, len(broken), time.monotonic() - started, control=True)
     violations = []
-    if options.mode == "errno":
+    if options.mode == "errno" and not options.full:
         verbs = [verb for verb in verbs if verb.name == "deploy"]
     if options.verb:
         verbs = [verb for verb in verbs if verb.name in options.verb]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for verb in verbs:
-            started = time.monotonic()
             reference = harness.reference(verb)
-            numbers = [options.point] if options.point else points_of(reference[0], options)[::verb.stride]
-            # No space is what happens; the others take the same ways out.
-            errors = {ENOSPC: 1, EIO: 4, EROFS: 4} if options.mode == "errno" else {None: 1}
-            jobs = [pool.submit(harness.point, verb, n, reference, e)
-                    for e, stride in errors.items() for n in numbers[::1 if options.point else stride]]
-            found = [violation for job in jobs for violation in job.result()]
-            points = len({v[0] for v in found})
-            print(f"{verb.name:<20}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
-            method = "failing calls (ENOSPC, EIO, EROFS)" if options.mode == "errno" else "kill points"
-            rows.add(verb.name, method, len(jobs), points, time.monotonic() - started)
-            violations += found
+            for fault in FAILURES if options.mode == "errno" else [KILL]:
+                started = time.monotonic()
+                stride = 1 if options.full or options.point else options.stride * verb.stride * fault.quick
+                numbers = [options.point] if options.point else fault.points(reference[0], stride)
+                thens = [list(THEN.values())] * len(numbers) if options.full else [[list(THEN.values())[n % len(THEN)]] for n in numbers]
+                jobs = [pool.submit(harness.point, verb, number, reference, fault, then if fault is KILL else ())
+                        for number, then in zip(numbers, thens)]
+                found = [violation for job in jobs for violation in job.result()]
+                points = len({violation[0] for violation in found})
+                print(f"{verb.name:<20}{fault.name:<22}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
+                rows.add(verb.name, "kill points" if fault is KILL else "failing calls: " + fault.name, len(jobs), points,
+                         time.monotonic() - started)
+                violations += found
     return report(violations)
 
 

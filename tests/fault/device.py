@@ -79,9 +79,9 @@ class Device:
             return ["check_disk failed: " + done.stderr.strip().rpartition("\n")[2]]
         return done.stdout.splitlines()
 
-    def go_on(self, root, name, before, after):
+    def go_on(self, root, name, before, after, whole=True):
         """What is wrong when the verb VERBS[name] runs again, and gc after it, where the first was cut off. `before`, `after`: what
-        status() said then."""
+        status() said then. `whole`: the disk is read, too."""
         found = []
 
         def truthful():
@@ -106,4 +106,4 @@ class Device:
         left = json.loads(self.run(root, "--json gc --dry-run").stdout or "{}")
         if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
             found.append("I9: gc leaves %s" % left)
-        return found + ["then " + text for text in self.check(root)]
+        return found + ["then " + text for text in (self.check(root) if whole else ())]

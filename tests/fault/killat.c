@@ -5,6 +5,7 @@
 //   killat -l FILE CMD…        and writes the number of each such system call to FILE, one a line
 //   killat -n N CMD…           SIGKILL before call N, to the whole process group; exit status 137
 //   killat -n N -e ERRNO CMD…  call N fails with ERRNO (28: ENOSPC); -s: and every call after it
+//   killat -n N -w CMD…        call N, if it is a write, takes half of the bytes it was given
 //
 // One counter over all threads and children, static programs too: seccomp stops at each such call, ptrace decides.
 // x86-64 only. Writes to standard output and error, sockets, pipes and eventfds are not counted: nothing of them
@@ -97,8 +98,33 @@ struct Plan {
   long at;    // 0: count only
   int error;  // 0: kill
   int sticky;
+  int shorten;
   FILE* list;  // NULL: nowhere
 };
+
+// Halves what a write is given. Of several pieces the last ones are left out; one piece alone stays whole.
+static void Shorten(struct user_regs_struct* regs) {
+  unsigned long long* size = NULL;
+  switch (regs->orig_rax) {
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_writev:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+      size = &regs->rdx;
+      break;
+    case SYS_sendfile:
+      size = &regs->r10;
+      break;
+    case SYS_copy_file_range:
+    case SYS_splice:
+      size = &regs->r8;
+      break;
+    default:
+      return;
+  }
+  if (*size > 1) *size /= 2;
+}
 
 static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* count) {
   struct user_regs_struct regs;
@@ -107,6 +133,11 @@ static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* cou
   ++*count;
   if (plan->list != NULL) fprintf(plan->list, "%lld\n", (long long)regs.orig_rax);
   if (plan->at == 0 || !(*count == plan->at || (plan->sticky && *count > plan->at))) return;
+  if (plan->shorten) {
+    Shorten(&regs);
+    ptrace(PTRACE_SETREGS, thread, 0, &regs);
+    return;
+  }
   if (plan->error == 0) {
     kill(-child, SIGKILL);
     fprintf(stderr, "killat: killed before call %ld (number %lld)\n", *count, (long long)regs.orig_rax);
@@ -142,11 +173,12 @@ static int Trace(const struct Plan* plan, pid_t child) {
 }
 
 int main(int argc, char** argv) {
-  struct Plan plan = {0, 0, 0, NULL};
-  for (int option; (option = getopt(argc, argv, "+n:e:sl:")) != -1;) {
+  struct Plan plan = {0, 0, 0, 0, NULL};
+  for (int option; (option = getopt(argc, argv, "+n:e:swl:")) != -1;) {
     if (option == 'n') plan.at = atol(optarg);
     if (option == 'e') plan.error = atoi(optarg);
     if (option == 's') plan.sticky = 1;
+    if (option == 'w') plan.shorten = 1;
     if (option == 'l') plan.list = fopen(optarg, "we");
     if (option == '?' || (option == 'l' && plan.list == NULL)) return 125;
   }

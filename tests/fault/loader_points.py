@@ -20,7 +20,8 @@ import sys
 import tempfile
 import time
 
-from crash_points import Harness, Verb, arguments, points_of, report, run
+from crash_points import Harness, Verb, arguments, report, run
+from faults import KILL
 from results import Rows
 
 LOADERS = ("grub", "systemd-boot", "uboot")
@@ -163,7 +164,7 @@ def main():
                         continue
                     started = time.monotonic()
                     reference = harness.reference(verb)
-                    numbers = points_of(reference[0], options)[-verb.tail if verb.tail else 0::verb.stride]
+                    numbers = KILL.points(reference[0], options.stride)[-verb.tail if verb.tail else 0::verb.stride]
                     numbers = [options.point] if options.point else numbers
                     jobs = [pool.submit(harness.point, verb, number, reference) for number in numbers]
                     found = [(f"{loader}: {where}", *rest) for job in jobs for where, *rest in job.result()]

@@ -10,7 +10,7 @@ bad or damaged in the registry, or the device restarts in the middle of anything
   the new release is the default, whatever went wrong on the way; a bad one never is
 
 and at the end there is no more on the disk than after the first ones, and every fault has happened. Prints the bytes that an update writes.
-Two controls come first, which must be found: something that no gc removes, and a changed block of a deployment.
+With --home a life goes on where an earlier run has left it, at another registry. Two controls come first, which must be found: something that no gc removes, and a changed block of a deployment.
 """
 import argparse
 import json
@@ -47,27 +47,51 @@ class Violation(Exception):
     pass
 
 
+# What is kept of a life beside its disk.
+KEPT = ("release_number", "happened", "written", "used", "floor")
+
+
 class Life:
-    def __init__(self, options, work):
-        self.options, self.chance = options, random.Random(options.seed)
+    """In the folder `work`. `home`: a folder that has what was kept of it earlier, or None."""
+
+    def __init__(self, options, work, home):
+        self.options = options
         self.disk, self.root, self.images = work + "/disk", work + "/sysroot", work + "/images"
         self.environment = dict(os.environ, HOSTAPP_JOBS="1")
         self.release_number, self.happened, self.written, self.used, self.floor = 0, {}, [], [], 0
-        with open(self.disk, "wb") as file:
-            file.truncate(DISK_MIB << 20)
-        do("mkfs.ext4", "-q", "-F", "-E", "nodiscard", self.disk)
+        self.registry = Registry(self.images)
+        begins = not home or not os.path.exists(home + "/life.json")
+        if begins:
+            with open(self.disk, "wb") as file:
+                file.truncate(DISK_MIB << 20)
+            do("mkfs.ext4", "-q", "-F", "-E", "nodiscard", self.disk)
+        else:
+            disk_log.copy(home + "/disk", self.disk)
+            with open(home + "/life.json", encoding="ascii") as file:
+                vars(self).update(json.load(file))
+        self.before = len(self.written)  # updates of earlier runs
         os.makedirs(self.root)
         self.loop = do("losetup", "-f", "--show", self.disk)
         disk_log.mount(self.loop, self.root, "")
-        self.registry = Registry(self.images)
         self.release("stable")
-        self.must("init")
+        if begins:
+            self.must("init")
         self.must("deploy", self.registry.reference("stable"))
         self.boot()
+        if not begins:
+            self.must("mark-good")
 
     def end(self):
         for command in (["umount", self.root], ["losetup", "-d", self.loop]):
             subprocess.run(command, check=False, timeout=60)
+
+    def keep(self, home):
+        """After end(), and only of a life in which nothing was wrong."""
+        disk_log.copy(self.disk, home + "/disk.new")
+        with open(home + "/life.json.new", "w", encoding="ascii") as file:
+            json.dump({name: getattr(self, name) for name in KEPT}, file)
+        for name in ("disk", "life.json"):
+            os.rename("%s/%s.new" % (home, name), "%s/%s" % (home, name))
 
     # -- the programs
 
@@ -141,8 +165,10 @@ class Life:
 
     # -- one update
 
-    def update(self, fault):
-        self.happened[fault] = self.happened.get(fault, 0) + 1
+    def update(self, faults):
+        self.chance = random.Random("%d: %d" % (self.options.seed, len(self.written)))
+        fault = self.chance.choice(faults)
+        self.happened[fault or "none"] = self.happened.get(fault or "none", 0) + 1
         wrote = self.sectors()
         self.release("stable")
         if fault == "damaged release":
@@ -227,24 +253,26 @@ class Life:
         return (info.f_blocks - info.f_bfree) * info.f_frsize
 
 
-def live(options, updates, faults, meddle=None):
+def live(options, updates, faults, meddle=None, home=None):
     """(a life that has ended, what was wrong in it). `meddle(life)` is done after each update."""
     with tempfile.TemporaryDirectory(prefix="hostapp-life-", dir="/dev/shm") as work:
-        life, found = Life(options, work), []
+        life, found = Life(options, work, home), []
         try:
-            for number in range(updates):
-                life.update(life.chance.choice(faults))
+            while len(life.written) < updates:
+                life.update(faults)
                 if meddle:
                     meddle(life)
             life.must("gc")
         except Violation as violation:
-            found.append("update %d: %s" % (number, violation))  # the device is not what the next one needs
+            found.append("update %d: %s" % (len(life.written), violation))  # the device is not what the next one needs
         finally:
             life.end()
+        if home and not found:
+            life.keep(home)
     if len(life.used) > 2 * SETTLED and (grown := max(life.used[-SETTLED:]) - max(life.used[:SETTLED])) > LEAK:
         found.append("%d updates left %d bytes behind" % (updates, grown))
     if not meddle:
-        found += ["%s never happened" % fault for fault in faults if fault not in life.happened]
+        found += ["%s never happened" % fault for fault in faults if (fault or "none") not in life.happened]
     return life, found
 
 
@@ -264,7 +292,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for program in ("hostapp", "make-tiny-image", "killat", "boot-once"):
         parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--updates", type=int, default=200)
+    parser.add_argument("--updates", type=int, default=200, help="in the whole of its life")
+    parser.add_argument("--home", metavar="DIR", type=os.path.abspath, help="a life that a later run goes on with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rows", help="a file for results.py")
     return parser.parse_args()
@@ -280,15 +309,19 @@ def main():
         rows.add(name, "long life", len(life.written), len(found), time.monotonic() - begun, control=True)
         blind += not found
     begun = time.monotonic()
-    life, found = live(options, options.updates, FAULTS)
+    if options.home:
+        os.makedirs(options.home, exist_ok=True)
+    life, found = live(options, options.updates, FAULTS, home=options.home)
     seconds = time.monotonic() - begun
     print("%d updates in %.0f s, seed %d: %d violations" % (len(life.written), seconds, options.seed, len(found)))
-    print("faults: " + ", ".join("%s %d" % (name or "none", count) for name, count in sorted(life.happened.items(), key=str)))
-    print("bytes written by an update: median %d, most %d; used on the disk: %d after %d, %d at the end" % (
-        statistics.median(life.written), max(life.written), max(life.used[:SETTLED]), SETTLED, life.used[-1]))
+    print("faults: " + ", ".join("%s %d" % (name, count) for name, count in sorted(life.happened.items())))
+    wear = "Bytes written by an update of a tiny image: median %s, most %s; used on the disk: %s after %d updates, %s after %s." % (
+        *(format(round(number), ",") for number in (statistics.median(life.written), max(life.written), max(life.used[:SETTLED]))), SETTLED,
+        *(format(number, ",") for number in (life.used[-1], len(life.written))))
+    print(wear)
     for text in found:
         print("\n" + text)
-    rows.add("upgrade, boot, verdict, gc", "long life", len(life.written), len(found), seconds)
+    rows.add("upgrade, boot, verdict, gc", "long life", len(life.written) - life.before, len(found), seconds, note=wear)
     return 1 if found or blind else 0
 
 

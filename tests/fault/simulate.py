@@ -6,8 +6,8 @@ The system calls of a verb are kept (call_log.py). Before each sync, all that ma
 asked for, and each disk is looked at with the rules of check_disk. Of some the program itself goes on: `status` is true, the verb again
 succeeds, gc leaves nothing over. Of these runs the power is cut, too, and of the runs after that.
 
-Controls: without its syncs, with the refs' names before their objects, and with the ledger written before the deployment the verb must be
-found wrong. --syncs leaves out each sync alone, and says which of them nothing needs.
+Controls: without its syncs, with its calls in the wrong order (a ref before anything was verified, or before its objects; a commit before
+what it needs; the ledger before the deployment), or with a boot entry edited in place the verb must be found wrong. --syncs leaves out each sync alone, and says which of them nothing needs.
 """
 import argparse
 import concurrent.futures
@@ -172,10 +172,31 @@ class Campaign:
         def is_object(operation):
             return isinstance(operation, Names) and operation.changes[-1][0] in objects
 
+        def is_commit(operation):
+            return is_object(operation) and operation.changes[-1][1].endswith(".commit")
+
         def is_ledger(operation):
             return isinstance(operation, Data) and operation.inode == ledger
-        return {"no sync": self.without_syncs(), "a ref before its objects": self.earlier(is_ref, is_object),
-                "the ledger before the deployment": self.earlier(is_ledger, lambda operation: True)}
+        found = {"no sync": self.without_syncs(), "a ref before its objects": self.earlier(is_ref, is_object),
+                 "a ref before the verdict": self.earlier(is_ref, lambda operation: True),
+                 "a commit before what it needs": self.earlier(is_commit, is_object),
+                 "the ledger before the deployment": self.earlier(is_ledger, lambda operation: True)}
+        if self.device.loader:
+            entry = self.entry()
+            content = self.run.before.contents[entry]
+            found["an entry edited in place"] = [Data(entry, None, b"", 0), Data(entry, 0, content, None)]
+        return found
+
+    def entry(self):
+        """The inode of a file that the boot loader reads for the deployment before."""
+        for folder in ("boot/hostapp/grub/entries", "boot/loader/entries", "boot/hostapp/uboot/entries"):
+            try:
+                inodes = [inode for _, inode in folders(self.run.before, folder)]
+            except KeyError:
+                continue
+            return next(child for inode in inodes for name, child in sorted(self.run.before.entries[inode].items())
+                        if name.endswith((".cfg", ".conf", ".env")))
+        raise RuntimeError("no boot loader's entry")
 
     def needless_syncs(self):
         """Those that nothing notices when they alone are left out: [(index, operation)]; and how many there are."""
