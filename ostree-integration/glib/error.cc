@@ -31,7 +31,7 @@ Errc CodeOfFileError(int code, Errc fallback) {
 // GIO has no code for some errors of the system; what libostree says of them ends with the system's text.
 Errc CodeOfText(std::string_view text, Errc fallback) {
   if (text.ends_with(g_strerror(EDQUOT))) return Errc::kNoSpace;
-  if (text.ends_with(g_strerror(EIO))) return Errc::kIo;
+  if (text.ends_with(g_strerror(EIO)) || text.ends_with(g_strerror(EINTR))) return Errc::kIo;
   return fallback;
 }
 

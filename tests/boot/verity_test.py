@@ -13,6 +13,7 @@ from device import LABEL, UUID, asked, main, run
 
 VERITY_FLAG = 0x100000  # of an inode, as debugfs shows it
 LARGE = 200000
+SECONDS = 360  # this kernel and its fsck are slow under emulation
 TESTS = {}
 
 # A device is made on the second disk.
@@ -64,7 +65,7 @@ def make_device(device, file_system):
         run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "verity", "-b", "4096", "-U", UUID, "-L", LABEL + "2", "-d", content, target])
     else:
         run(["mkfs.btrfs", "-q", "-U", UUID, "-L", LABEL + "2", "--rootdir", content, target])
-    device.boot(where, more_disks=[target])
+    device.boot(where, more_disks=[target], seconds=SECONDS)
     device.expect("user-space: object /tmp/new/", "user-space: fsck ok")
     device.expect_not("user-space: init: hostapp:", "user-space: deploy: hostapp:")
     place = device.console.split("user-space: object /tmp/new")[1].split("\n")[0]
@@ -83,13 +84,13 @@ def no_file_of_a_verified_store_is_read_unverified(device):
     place = make_device(device, "ext4")
     for path in (place, "/hostapp/deployments/1/root.cfs"):
         assert has_verity(device, path), path
-    device.boot("root=LABEL=%s2 %s" % (LABEL, asked(1)))
+    device.boot("root=LABEL=%s2 %s" % (LABEL, asked(1)), seconds=SECONDS)
     device.expect("user-space: up v2", "report: root=composefs", "report: root-image=loop", "report: root-store=verified",
                   "user-space: large read", "user-space: fsck: ")
     device.expect_not("damaged")
     device.console = ""
     device.overwrite_block(place, 7)
-    device.boot("root=LABEL=%s2 %s" % (LABEL, asked(1)))
+    device.boot("root=LABEL=%s2 %s" % (LABEL, asked(1)), seconds=SECONDS)
     device.expect("report: root-store=verified", "user-space: large refused: ", "Input/output error", "user-space: fsck: ",
                   place.split("/")[-2] + place.split("/")[-1], "Input/output error")
 
@@ -97,7 +98,7 @@ def no_file_of_a_verified_store_is_read_unverified(device):
 @test
 def a_verified_store_on_btrfs(device):
     make_device(device, "btrfs")
-    device.boot("root=LABEL=%s2 rootfstype=btrfs %s" % (LABEL, asked(1)))
+    device.boot("root=LABEL=%s2 rootfstype=btrfs %s" % (LABEL, asked(1)), seconds=SECONDS)
     device.expect("user-space: up v2", "report: root-store=verified", "user-space: large read", "user-space: fsck: ")
 
 

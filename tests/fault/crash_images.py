@@ -97,13 +97,10 @@ class Campaign:
     @staticmethod
     def mounted(crash, folder, options, look):
         try:
-            disk_log.mount(crash, folder, options)
+            with disk_log.mounted(crash, folder, options):
+                return look(folder)
         except RuntimeError as error:
-            return ["cannot be mounted: %s" % error]
-        try:
-            return look(folder)
-        finally:
-            do("umount", folder)
+            return ["cannot be looked at: %s" % error]
 
     def loader_view(self, root):
         return self.device.check(root, "--loader-view")
@@ -153,6 +150,7 @@ def parse():
 
 def main():
     options = parse()
+    disk_log.alone()
     work = tempfile.mkdtemp(prefix="hostapp-images-", dir=options.work or "/dev/shm")
     violations, blind = [], []
     print("%-16s%-14s%-11s%9s%9s%8s%12s%9s" % ("file system", "loader", "verb", "requests", "flushes", "images", "violations", "seconds"), flush=True)

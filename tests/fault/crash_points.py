@@ -317,9 +317,13 @@ class Harness:
             found = run([sys.executable, CHECK, root])
             yield from (("then", f"{' '.join(words)}: {line}") for line in (found.stdout + found.stderr).decode().splitlines())
 
-    def ended(self, root, fault, status, text, after):
+    def ended(self, verb, root, fault, status, text, after):
         """Yields what is wrong with how the verb ended."""
         if fault.ends is None:
+            return
+        if verb.mends and status == DAMAGED:  # what could not be mended is still there, and it is said why
+            if not re.search("^(hostapp|warning|deployment|damaged-[a-z-]+|missing-ref): ", text, re.M):
+                yield "exit", f"not repaired, and nobody says why: {text}"
             return
         # A run that a thread's timing made a call shorter ends undisturbed: that is a result too.
         if status not in fault.ends:
@@ -337,8 +341,8 @@ class Harness:
         where = f"{verb.name} at call {number}, {fault.name}"
         try:
             done = run([self.options.killat, *fault.at(number), *self.hostapp(root, *verb.arguments)])
-            text = done.stderr.decode(errors="replace").strip()
-            violations = list(self.ended(root, fault, done.returncode, text, after))
+            text = (done.stdout * verb.mends + done.stderr).decode(errors="replace").strip()
+            violations = list(self.ended(verb, root, fault, done.returncode, text, after))
             for index, words in enumerate(thens):
                 other = f"{folder}/then-{index}"
                 if os.path.exists(root):

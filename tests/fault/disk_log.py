@@ -4,12 +4,14 @@
 A file system lies on a loop device, that on a file which qemu-storage-daemon shows through FUSE, and below it blklogwrites keeps each
 request in the format of dm-log-writes. No device-mapper, no virtual machine.
 """
+import contextlib
 import os
 import random
 import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 
 MAGIC, FLUSH, FUA, DISCARD, SECTOR = 0x6A736677736872, 1, 2, 4, 512
@@ -33,9 +35,37 @@ def copy(source, target):
     do("cp", "--sparse=always", source, target)
 
 
-def mount(device, folder, options):
-    """`options` may be empty; what is no device is mounted through a loop device."""
-    do("mount", "-o", options or "defaults", device, folder)
+def alone():
+    """Starts the program again in a mount namespace of its own: nobody else's new one then has copies of its mounts, which keep them."""
+    if os.environ.get("HOSTAPP_ALONE") != "1":
+        os.execvpe("unshare", ["unshare", "--mount", sys.executable, *sys.argv], dict(os.environ, HOSTAPP_ALONE="1"))
+
+
+@contextlib.contextmanager
+def mounted(disk, folder, options):
+    """A file that is a disk, mounted through a loop device of its own, which is gone at the end: the next one sees the file as it then is."""
+    loop = do("losetup", "-f", "--show", disk)
+    try:
+        do("mount", "-o", options or "defaults", loop, folder)
+        try:
+            yield folder
+        finally:
+            do("umount", folder)
+    finally:
+        do("losetup", "-d", loop)
+        deadline = time.monotonic() + 60
+        while backing(loop) == os.path.realpath(disk):  # a process of ours, in a namespace of its own, is still ending
+            if time.monotonic() > deadline:
+                raise RuntimeError("%s is still in use" % loop)
+            time.sleep(0.01)
+
+
+def backing(loop):
+    try:
+        with open("/sys/block/%s/loop/backing_file" % os.path.basename(loop), encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 class Recording:
@@ -90,35 +120,25 @@ def record(work, kind, fill, command):
     os.truncate(log, 4 << 30)
     os.makedirs(folder, exist_ok=True)
     do(*make, disk)
-    mount(disk, folder, options)
-    try:
+    with mounted(disk, folder, options):
         fill(folder)
-    finally:
-        do("umount", folder)
     copy(disk, base)
     daemon = subprocess.Popen(
         ["qemu-storage-daemon", "--blockdev", "driver=file,node-name=d0,filename=" + disk, "--blockdev", "driver=raw,node-name=d,file=d0",
          "--blockdev", "driver=file,node-name=l0,filename=" + log,
          "--blockdev", "driver=blklogwrites,node-name=lw,file=d,log=l0,log-sector-size=512",
          "--export", "type=fuse,id=e,node-name=lw,mountpoint=%s,writable=on" % shown], stdin=subprocess.DEVNULL)
-    loop = None
     try:
         for _ in range(100):
             if os.path.getsize(shown):
                 break
             time.sleep(0.05)
-        loop = do("losetup", "-f", "--show", shown)
-        mount(loop, folder, options)
-        try:
+        with mounted(shown, folder, options):
             do("sync", "-f", folder)
             begin = count_of(log)
             command(folder)
             do("sync", "-f", folder)
-        finally:
-            do("umount", folder)
     finally:
-        if loop:
-            do("losetup", "-d", loop)
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30)
     requests = read_log(log)

@@ -17,7 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 from device import Device  # noqa: E402
-from disk_log import do  # noqa: E402
+from disk_log import alone, do  # noqa: E402
 from faults import KILL  # noqa: E402
 from results import Rows  # noqa: E402
 
@@ -129,6 +129,7 @@ def parse():
 
 def main():
     options = parse()
+    alone()
     os.environ["HOSTAPP_JOBS"] = "1"
     rows = Rows(options.rows)
     with tempfile.TemporaryDirectory(prefix="hostapp-install-", dir="/dev/shm") as work:

@@ -72,7 +72,7 @@ class Life:
         self.before = len(self.written)  # updates of earlier runs
         os.makedirs(self.root)
         self.loop = do("losetup", "-f", "--show", self.disk)
-        disk_log.mount(self.loop, self.root, "")
+        do("mount", self.loop, self.root)
         self.release("stable")
         if begins:
             self.must("init")
@@ -161,7 +161,7 @@ class Life:
     def restart(self):
         """The power comes back: what was not synced is not there. (What a cut leaves of it is the other programs' question.)"""
         do("umount", self.root)
-        disk_log.mount(self.loop, self.root, "")
+        do("mount", self.loop, self.root)
 
     # -- one update
 
@@ -301,6 +301,7 @@ def parse():
 
 def main():
     options, blind = parse(), 0
+    disk_log.alone()
     rows = Rows(options.rows)
     for name, meddle in (("something that no gc removes", leak), ("a changed block of a deployment", change_a_block)):
         begun = time.monotonic()

@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "bench"))
 import inputs  # noqa: E402
 from device import CHECK, Device  # noqa: E402
-from disk_log import do  # noqa: E402
+from disk_log import alone, do  # noqa: E402
 from faults import KILL  # noqa: E402
 from results import Rows  # noqa: E402
 
@@ -136,6 +136,7 @@ def parse():
 
 def main():
     options = parse()
+    alone()
     os.environ["HOSTAPP_JOBS"] = "1"  # the n-th call is the same one in each run
     rows = Rows(options.rows)
     with tempfile.TemporaryDirectory(prefix="hostapp-real-", dir="/dev/shm") as work:

@@ -44,6 +44,7 @@ TEST(ErrorSlot, ReadsWhatGioHasNoCodeFor) {
     return slot.Take(Errc::kCorrupt).code();
   };
   EXPECT_EQ(code("opening repo: mkdir(tmp): Input/output error"), Errc::kIo);
+  EXPECT_EQ(code("opening repo: mkdir(tmp): Interrupted system call"), Errc::kIo);
   EXPECT_EQ(code("mkdir(tmp): Disk quota exceeded"), Errc::kNoSpace);
   EXPECT_EQ(code("No METADATA_KEY in commit"), Errc::kCorrupt);
 }
