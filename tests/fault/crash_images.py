@@ -9,6 +9,9 @@ losses among those that no flush had covered, the disk is made as it would have 
                        leaves nothing over, and check_disk once more
   as a loader sees it  mounted without the journal: what it would start is whole; of every n-th, with the files that GRUB's own code reads
 
+With --torn some requests end between two sectors. A file system that cannot be mounted then is counted apart, beside one on which only plain
+files were written: nothing that hostapp does makes it better.
+
 A writer that does not sync, that syncs late (lazy_sync.c under the same program) or writes in place (careless.c) must be found wrong, or
 the suite is.
 """
@@ -29,6 +32,23 @@ from results import Rows  # noqa: E402
 
 # Writers that are wrong: the verb itself with lazy_sync.c under it, and one of careless.c.
 CONTROLS = ("no sync", "late sync", "in place")
+UNTOUCHED = "untouched"  # one that has nothing to do with the device on the same file system
+CANNOT = "cannot be looked at"
+UNREADABLE = "the file system, torn"
+
+
+def write_plain_files(root):
+    """As many as a verb does, durable, some in place of each other, and the file system frozen in between: all metadata is written then."""
+    for number in range(40):
+        name = "%s/hostapp/plain-%d" % (root, number % 16)
+        with open(name + ".new", "wb") as file:
+            file.write(os.urandom(3000))
+            os.fsync(file.fileno())
+        os.rename(name + ".new", name)
+        do("sync", os.path.dirname(name))
+        if number % 10 == 9:
+            do("fsfreeze", "-f", root)
+            do("fsfreeze", "-u", root)
 
 
 class Campaign:
@@ -55,6 +75,8 @@ class Campaign:
         def command(root):
             if control == "in place":
                 do(self.options.careless, root, "boot-set")
+            elif control == UNTOUCHED:
+                write_plain_files(root)
             else:
                 self.device.must(root, verb, env=environment)
             self.after = self.device.status(root)
@@ -82,8 +104,9 @@ class Campaign:
             again = index % self.options.second_every == 0
             if again and self.device.loader == "grub":
                 found += [(name, "GRUB", text) for text in self.grub_view(crash, folder + "/grub")]
-            found += [(name, "Linux", text) for text in self.mounted(crash, folder + "/mount", FILE_SYSTEMS[self.kind][2],
-                                                                       self.second_run if again else self.first_look)]
+            linux = self.mounted(crash, folder + "/mount", FILE_SYSTEMS[self.kind][2], self.second_run if again else self.first_look)
+            torn = isinstance(how, int) and any(text.startswith(CANNOT) for text in linux)
+            found += [(name, UNREADABLE if torn else "Linux", text) for text in linux]
         image.close()
         return found
 
@@ -100,7 +123,7 @@ class Campaign:
             with disk_log.mounted(crash, folder, options):
                 return look(folder)
         except RuntimeError as error:
-            return ["cannot be looked at: %s" % error]
+            return ["%s: %s" % (CANNOT, error)]
 
     def loader_view(self, root):
         return self.device.check(root, "--loader-view")
@@ -130,6 +153,17 @@ class Campaign:
         return len(points), found, time.monotonic() - begun
 
 
+def without_what_any_writer_meets(campaign, found, images):
+    """(violations, a sentence): without file systems that cannot be mounted, if those of an untouched device cannot be either."""
+    unreadable = [violation for violation in found if violation[1] == UNREADABLE]
+    campaign.record(UNTOUCHED)
+    _, control, _ = campaign.run(images, campaign.options.seed)
+    untouched = len([violation for violation in control if violation[1] == UNREADABLE])
+    note = ("Torn writes, %s: %d of %d images cannot be mounted, where writes ended between two sectors; where only plain files were written, "
+            "%d of %d." % (campaign.kind, len(unreadable), images, untouched, images))
+    return [violation for violation in found if violation not in unreadable or not untouched], note
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for program in ("hostapp", "make-tiny-image", "loader-tool", "lazy-sync", "careless"):
@@ -155,10 +189,10 @@ def main():
     violations, blind = [], []
     print("%-16s%-14s%-11s%9s%9s%8s%12s%9s" % ("file system", "loader", "verb", "requests", "flushes", "images", "violations", "seconds"), flush=True)
 
-    def row(campaign, verb, loader, images, found, seconds):
+    def row(campaign, verb, loader, images, found, seconds, note=None):
         control = isinstance(found, str)
-        Rows(options.rows).add("%s, %s" % (verb.strip("()"), loader), "crash images, " + campaign.kind, images,
-                               found if not control else int(found == "found"), seconds, control)
+        Rows(options.rows).add("%s, %s" % (verb.strip("()"), loader), "crash images%s, %s" % (" with torn writes" * options.torn, campaign.kind),
+                               images, found if not control else int(found == "found"), seconds, control, note)
         print("%-16s%-14s%-11s%9d%9d%8d%12s%9.1f" % (
             campaign.kind, loader, verb, len(campaign.recording.requests) - campaign.recording.begin, campaign.recording.flushes(), images,
             found, seconds), flush=True)
@@ -169,7 +203,11 @@ def main():
                     campaign = Campaign(options, work, kind, loader, verb)
                     campaign.record()
                     images, found, seconds = campaign.run(options.images, options.seed)
-                    row(campaign, verb, loader, images, len(found), seconds)
+                    note = None
+                    if options.torn:
+                        found, note = without_what_any_writer_meets(campaign, found, images)
+                        print(note, flush=True)
+                    row(campaign, verb, loader, images, len(found), seconds, note)
                     violations += [(kind, loader, *violation) for violation in found]
                     for control in () if options.no_controls or verb != "deploy" else CONTROLS:
                         campaign.record(control)
