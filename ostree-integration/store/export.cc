@@ -45,7 +45,7 @@ class Exporter {
     return sink_.Write(bytes);
   }
   Status CopyFraming(ByteSource& framing, uint64_t up_to);
-  Status CopyContent(const LayerIndex::Member& member);
+  Status CopyContent(const TarContent& content);
 
   const ImageStore& store_;
   const LayerIndex& index_;
@@ -67,13 +67,13 @@ Status Exporter::CopyFraming(ByteSource& framing, uint64_t up_to) {
   return Ok();
 }
 
-Status Exporter::CopyContent(const LayerIndex::Member& member) {
-  const std::string path = ObjectPath(member.object, "file");
+Status Exporter::CopyContent(const TarContent& content) {
+  const std::string path = ObjectPath(content.object, "file");
   const UniqueFd file(::openat(store_.impl().objects.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file.valid()) {
     return Error(Errc::kCorrupt, StrCat("the object ", path, " is missing or no file; a repair mends it"));
   }
-  uint64_t left = member.size;
+  uint64_t left = content.size;
   while (left > 0) {
     TRY(ctx_.cancel.Check());
     const ssize_t got = ::read(file.get(), buffer_.data(), std::min<uint64_t>(buffer_.size(), left));
@@ -89,9 +89,9 @@ Status Exporter::Run() {
   TextSource compressed(index_.framing);
   ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> framing,
                    Decompress(Compression::kZstd, compressed, index_.framing_bytes));
-  for (const LayerIndex::Member& member : index_.members) {
-    TRY(CopyFraming(*framing, member.framing_offset));
-    TRY(CopyContent(member));
+  for (const TarContent& content : TarContents(index_)) {
+    TRY(CopyFraming(*framing, content.framing_offset));
+    TRY(CopyContent(content));
   }
   TRY(CopyFraming(*framing, index_.framing_bytes));
   const Digest got(hasher_.Finish());

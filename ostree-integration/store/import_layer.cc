@@ -5,10 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <set>
+
 #include "hostapp/base/durable.h"
 #include "hostapp/base/sinks.h"
 #include "hostapp/layer/compression.h"
 #include "hostapp/layer/read_ahead.h"
+#include "hostapp/layer/tar_fields.h"
 #include "hostapp/layer/tar_reader.h"
 #include "ostree-integration/store/layer_builder.h"
 #include "ostree-integration/store/layer_index_encoder.h"
@@ -90,6 +94,25 @@ uint64_t MaxOutput(const Descriptor& blob) {
   return std::max(kSmallOutput, blob.size * kMaxRatio);
 }
 
+void EraseShown(const Node& node, std::set<const Inode*>& replaced) {
+  replaced.erase(node.inode.get());
+  for (const auto& [name, child] : node.children) EraseShown(child, replaced);
+}
+
+// Of what later members replaced, the content that no other name in the tree has kept.
+std::vector<LayerIndex::Replaced> WithoutName(const std::vector<std::shared_ptr<Inode>>& replaced, const Node& root) {
+  std::set<const Inode*> left;
+  for (const auto& inode : replaced) {
+    if (inode->size > 0) left.insert(inode.get());
+  }
+  if (!left.empty()) EraseShown(root, left);
+  std::vector<LayerIndex::Replaced> out;
+  out.reserve(left.size());
+  for (const Inode* inode : left) out.push_back({inode->tar_block, inode->size, inode->object});
+  std::ranges::sort(out, {}, &LayerIndex::Replaced::tar_block);
+  return out;
+}
+
 // One streaming pass over the blob.
 class LayerReader {
  public:
@@ -98,29 +121,20 @@ class LayerReader {
   const std::vector<std::shared_ptr<Inode>>& replaced() const { return builder_.replaced(); }
 
  private:
-  Status AddMember(const TarEntry& entry, TarReader& tar, const Framing& framing);
+  Status AddMember(const TarEntry& entry, TarReader& tar);
 
   ObjectStage& stage_;
   OpContext& ctx_;
-  // A member that has content, until the stage has hashed it.
-  struct Member {
-    uint64_t framing_offset;
-    uint64_t size;
-    std::shared_ptr<Inode> inode;
-  };
-  std::vector<Member> members_;
   LayerBuilder builder_;
   LayerIndex index_;
 };
 
-Status LayerReader::AddMember(const TarEntry& entry, TarReader& tar, const Framing& framing) {
+Status LayerReader::AddMember(const TarEntry& entry, TarReader& tar) {
   ASSIGN_OR_RETURN(const std::shared_ptr<Inode> inode, builder_.Add(entry));
   if (!inode) return Ok();
   if (inode->type == Inode::Type::kSymlink) return stage_.AddSymlink(*inode);
-  const uint64_t framing_offset = framing.bytes();
-  TRY(stage_.AddFile(inode, entry.path, entry.size, [&](MutableByteSpan buffer) { return tar.ReadContent(buffer); }));
-  if (entry.size > 0) members_.push_back({framing_offset, entry.size, inode});
-  return Ok();
+  if (entry.size > 0) inode->tar_block = tar.position() / tar::kBlock;
+  return stage_.AddFile(inode, entry.path, entry.size, [&](MutableByteSpan buffer) { return tar.ReadContent(buffer); });
 }
 
 Result<LayerIndex> LayerReader::Run(const Descriptor& blob, const Digest& diff_id, ByteSource& file) {
@@ -137,7 +151,7 @@ Result<LayerIndex> LayerReader::Run(const Descriptor& blob, const Digest& diff_i
     TRY(ctx_.cancel.Check());
     ASSIGN_OR_RETURN(const std::optional<TarEntry> entry, tar.Next());
     if (!entry) break;
-    TRY(AddMember(*entry, tar, *framing));
+    TRY(AddMember(*entry, tar));
   }
   const Digest got(hashing.Finish());
   if (got != diff_id) {
@@ -145,11 +159,9 @@ Result<LayerIndex> LayerReader::Run(const Descriptor& blob, const Digest& diff_i
                  StrCat("uncompressed, it is ", got.ToString(), ", but the image's config says ", diff_id.ToString()));
   }
   TRY(stage_.Settle());
-  for (const Member& member : members_) {
-    index_.members.push_back({member.framing_offset, member.size, member.inode->object});
-  }
   index_.diff_id = diff_id;
   index_.root = builder_.TakeRoot();
+  index_.replaced = WithoutName(builder_.replaced(), index_.root);
   index_.dropped = builder_.dropped();
   index_.tar_bytes = hashing.bytes();
   index_.framing_bytes = framing->bytes();

@@ -28,10 +28,11 @@ struct Inode {
   uint32_t gid = 0;
   int64_t mtime = 0;
   uint32_t mtime_nanos = 0;
-  uint64_t size = 0;  // kFile
-  Sha256 content{};   // kFile: SHA-256
-  Sha256 verity{};    // kFile: fs-verity digest
-  Sha256 object{};    // kFile, kSymlink: the store's content object
+  uint64_t size = 0;       // kFile
+  Sha256 content{};        // kFile: SHA-256
+  Sha256 verity{};         // kFile: fs-verity digest
+  Sha256 object{};         // kFile, kSymlink: the store's content object
+  uint64_t tar_block = 0;  // kFile with content: where that begins in the layer's tar, in blocks of 512 bytes
   std::string link_target;
   Xattrs xattrs;
 

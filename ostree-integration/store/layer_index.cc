@@ -3,282 +3,256 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
+#include <set>
+#include <tuple>
 #include <unordered_set>
 
 #include "hostapp/base/strings.h"
+#include "hostapp/layer/tar_reader.h"
+#include "ostree-integration/composefs/fs_verity.h"
 #include "ostree-integration/store/layer_index_format.h"
+#include "ostree-integration/store/layer_index_reader.h"
+#include "ostree-integration/store/ostree_format.h"
 
 namespace hostapp {
 namespace {
 
 using namespace layer_index;  // NOLINT(google-build-using-namespace): the format of this file
 
-constexpr size_t kWindow = size_t{64} << 10;
-
-// A section, read through a window of its own. The caller has checked that there is enough.
-class Reader {
- public:
-  Reader(const ReadIndex& read, uint64_t begin, uint64_t size) : read_(&read), next_(begin), left_(size) {}
-  uint8_t U8() { return static_cast<uint8_t>(Little(1)); }
-  uint32_t U32() { return static_cast<uint32_t>(Little(4)); }
-  uint64_t U64() { return Little(8); }
-  // Valid until the next call.
-  std::string_view Take(size_t count) {
-    if (window_.size() - at_ < count) Fill(count);
-    const std::string_view taken = std::string_view(window_).substr(at_, count);
-    at_ += count;
-    return taken;
-  }
-  Sha256 Id() {
-    Sha256 id;
-    std::memcpy(id.data(), Take(id.size()).data(), id.size());
-    return id;
-  }
-  bool Zeros(size_t count) { return Take(count).find_first_not_of('\0') == std::string_view::npos; }
-  // Why what was taken is not what is there, if so.
-  const Status& status() const { return status_; }
-
- private:
-  void Fill(size_t count) {
-    window_.erase(0, at_);
-    at_ = 0;
-    const size_t more = std::min<uint64_t>(left_, std::max(kWindow, count) - window_.size());
-    CHECK(window_.size() + more >= count);
-    const size_t had = window_.size();
-    window_.resize(had + more);
-    if (status_.ok()) status_ = (*read_)(next_, std::as_writable_bytes(std::span(window_)).subspan(had));
-    next_ += more;
-    left_ -= more;
-  }
-  uint64_t Little(size_t count) {
-    uint64_t value = 0;
-    const std::string_view taken = Take(count);
-    for (size_t i = 0; i < count; ++i) value |= uint64_t{static_cast<unsigned char>(taken[i])} << (8 * i);
-    return value;
-  }
-
-  const ReadIndex* read_;
-  uint64_t next_;
-  uint64_t left_;
-  std::string window_;
-  size_t at_ = 0;
-  Status status_;
+// Where content is in the tar.
+struct Place {
+  uint64_t block = 0;
+  uint64_t size = 0;
 };
 
-Error Wrong(std::string_view rule) { return Error(Errc::kCorrupt, StrCat("the layer index is damaged: ", rule)); }
+// What several inodes have in common.
+struct Kind {
+  Inode inode;
+  bool has_xattrs = false;
+};
 
 class Parser {
  public:
-  Parser(uint64_t size, const ReadIndex& read) : size_(size), read_(&read) {}
+  Parser(uint64_t size, const ReadIndex& read) : size_(size), in_(read, size) {}
   Result<LayerIndex> Run();
 
  private:
+  Status Parse();
   Status ReadHeader();
-  Status ReadSections();
-  Status ReadXattrs(Reader& in);
-  Status ReadInodes(Reader& in);
-  Status ReadInode(Reader& in);
-  Status ReadEntries(Reader& in);
-  Status ReadEntry(Reader& in);
-  Status ReadMembers(Reader& in);
-  Status ReadDropped(Reader& in);
-  Result<std::string> Text(Reader& in);
-  Status Insert(const std::string& path, const std::shared_ptr<Inode>& inode);
-  Reader& Section(uint64_t size);
+  Status ReadRoot();
+  Status ReadChildren(Node& folder, size_t depth);
+  Result<std::shared_ptr<Inode>> ReadInode();
+  Result<std::shared_ptr<Inode>> ReadHardLink();
+  Status ReadKind();
+  Status ReadOwner(Inode& inode);
+  Status ReadXattrs(Inode& inode);
+  Status ReadTime();
+  Status ReadFile(Inode& file);
+  Status ReadLink(Inode& link);
+  Status ReadReplaced();
+  Status ReadDropped();
+  Status CheckPlaces();
+  Sha256 ObjectWithoutContent(const Inode& inode);
 
   uint64_t size_;
-  const ReadIndex* read_;
-  std::deque<Reader> sections_;
-  uint64_t sections_end_ = 0;
-  Counts counts_;
+  Reader in_;
   LayerIndex index_;
-  Reader* text_ = nullptr;
-  uint64_t text_used_ = 0;
-  std::vector<std::pair<std::string, std::string>> xattr_pairs_;
-  std::vector<std::shared_ptr<Inode>> inodes_;
-  size_t inodes_used_ = 0;  // by the paths so far: numbers are given in the order of first use
-  uint32_t next_xattr_ = 0;
-  std::string last_path_;
-  std::vector<std::pair<size_t, Node*>> folders_;  // on the way to last_path_, with the sizes of their paths
+  uint64_t framing_ = 0;  // bytes, compressed
+  uint32_t replaced_ = 0, dropped_ = 0;
+  std::vector<Kind> kinds_;
+  std::set<std::tuple<uint8_t, uint32_t, uint32_t, uint32_t>> kinds_seen_;
+  std::vector<std::shared_ptr<Inode>> files_;
+  int64_t mtime_ = 0;  // of the inode before
+  uint32_t mtime_nanos_ = 0;
+  uint64_t behind_ = 0;  // the block behind the content before
+  std::vector<Place> places_;
+  Hasher hasher_;
 };
 
-Reader& Parser::Section(uint64_t size) {
-  Reader& section = sections_.emplace_back(*read_, sections_end_, size);
-  sections_end_ += size;
-  return section;
-}
-
 Status Parser::ReadHeader() {
-  if (size_ < kHeaderSize) return Wrong("it is shorter than its header");
-  Reader& in = Section(kHeaderSize);
-  if (in.Take(kMagic.size()) != kMagic) return Wrong("it does not begin with its magic");
-  if (const uint32_t version = in.U32(); version != kLayerIndexVersion) {
-    return Wrong(StrCat("version ", version, " is not known here"));
+  if (in_.Take(kMagic.size()) != kMagic) return Wrong("it does not begin with its magic");
+  if (const uint32_t version = in_.U32(); version != kLayerIndexVersion && in_.status().ok()) {
+    return Error(Errc::kCorrupt, StrCat("the layer index has version ", version, ", which is not known here; `hostapp ",
+                                        "fsck --repair` makes it again"));
   }
-  const uint32_t algorithm = in.U32();
+  const uint32_t algorithm = in_.U32();
   if (algorithm != 1 && algorithm != 2) return Wrong("the diff_id's algorithm is not known");
   HashValue diff_id;
   diff_id.algorithm = algorithm == 1 ? HashAlgorithm::kSha256 : HashAlgorithm::kSha512;
-  const size_t hash_size = HashSize(diff_id.algorithm);
-  std::memcpy(diff_id.bytes.data(), in.Take(hash_size).data(), hash_size);
-  if (!in.Zeros(64 - hash_size)) return Wrong("the diff_id is too long");
+  const std::string_view bytes = in_.Take(diff_id.bytes.size());
+  std::memcpy(diff_id.bytes.data(), bytes.data(), bytes.size());
+  if (std::ranges::any_of(std::span(diff_id.bytes).subspan(HashSize(diff_id.algorithm)),
+                          [](std::byte byte) { return byte != std::byte{}; })) {
+    return Wrong("the diff_id is too long");
+  }
   index_.diff_id = Digest(diff_id);
-  const uint64_t total = in.U64();
-  for (uint64_t* count : {&counts_.inodes, &counts_.entries, &counts_.xattrs, &counts_.members, &counts_.dropped}) {
-    *count = in.U32();
-  }
-  if (!in.Zeros(4)) return Wrong("a reserved field is not zero");
-  index_.tar_bytes = in.U64();
-  counts_.text = in.U64();
-  counts_.framing = in.U64();
-  index_.framing_bytes = in.U64();
-  if (!in.Zeros(16)) return Wrong("a reserved field is not zero");
-  if (counts_.text > kMaxLayerIndexBytes || counts_.framing > kMaxLayerIndexBytes) return Wrong("it is too large");
-  if (counts_.total() != total || total != size_) return Wrong("its sections do not add up to its size");
+  const uint64_t total = in_.U64();
+  index_.tar_bytes = in_.U64();
+  framing_ = in_.U64();
+  replaced_ = in_.U32();
+  dropped_ = in_.U32();
+  if (total != size_) return Wrong("it has another size than it says");
   return Ok();
 }
 
-// Text must be used in the order in which it is written, without gaps.
-Result<std::string> Parser::Text(Reader& in) {
-  const uint64_t offset = in.U32();
-  const uint64_t length = in.U32();
-  if (offset != text_used_ || length > counts_.text - text_used_) return Wrong("text out of order");
-  text_used_ += length;
-  return std::string(text_->Take(length));
+// Of a file that is empty, or of a link: nothing but the inode is in its checksum.
+Sha256 Parser::ObjectWithoutContent(const Inode& inode) {
+  HashObjectHeader(inode, hasher_);
+  return ToSha256(hasher_.Finish());
 }
 
-Status Parser::ReadXattrs(Reader& in) {
-  for (uint32_t i = 0; i < counts_.xattrs; ++i) {
-    ASSIGN_OR_RETURN(std::string name, Text(in));
-    ASSIGN_OR_RETURN(std::string value, Text(in));
+Status Parser::ReadXattrs(Inode& inode) {
+  const uint64_t count = in_.Number();
+  if (count == 0) return Wrong("extended attributes that are none");
+  for (uint64_t i = 0; i < count; ++i) {
+    std::string name(in_.Text());
     if (name.empty() || name.find('\0') != std::string::npos) return Wrong("an extended attribute has no fit name");
-    xattr_pairs_.emplace_back(std::move(name), std::move(value));
+    if (i > 0 && inode.xattrs.rbegin()->first >= name) return Wrong("extended attributes out of order");
+    std::string value(in_.Text());
+    inode.xattrs.emplace_hint(inode.xattrs.end(), std::move(name), std::move(value));
   }
   return Ok();
 }
 
-Status Parser::ReadInode(Reader& in) {
-  auto inode = std::make_shared<Inode>();
-  const uint8_t type = in.U8();
-  const uint8_t flags = in.U8();
-  if (type < 1 || type > 3 || flags > kImpliedFlag || !in.Zeros(2)) return Wrong("an inode's type is not known");
-  inode->type = static_cast<Inode::Type>(type);
-  inode->implied = flags == kImpliedFlag;
-  inode->mode = in.U32();
-  inode->uid = in.U32();
-  inode->gid = in.U32();
-  inode->mtime = static_cast<int64_t>(in.U64());
-  inode->mtime_nanos = in.U32();
-  if (inode->mode > 07777 || inode->mtime_nanos > 999'999'999) return Wrong("an inode's mode or time is out of range");
-  const uint32_t first = in.U32();
-  const uint32_t count = in.U32();
-  if (first != next_xattr_ || count > counts_.xattrs - next_xattr_) return Wrong("extended attributes out of order");
-  next_xattr_ += count;
-  for (uint32_t i = first; i < first + count; ++i) {
-    auto& [name, value] = xattr_pairs_[i];
-    if (i > first && inode->xattrs.rbegin()->first >= name) return Wrong("extended attributes out of order");
-    inode->xattrs.emplace_hint(inode->xattrs.end(), std::move(name), std::move(value));
-  }
-  ASSIGN_OR_RETURN(inode->link_target, Text(in));
-  if (!in.Zeros(4)) return Wrong("a reserved field is not zero");
-  inode->size = in.U64();
-  inode->content = in.Id();
-  inode->verity = in.Id();
-  inode->object = in.Id();
-  const bool is_link = inode->type == Inode::Type::kSymlink;
-  const bool is_file = inode->type == Inode::Type::kFile;
-  if (is_link == inode->link_target.empty() || inode->link_target.find('\0') != std::string::npos) {
-    return Wrong("a link without a target, or a target without a link");
-  }
-  if (!is_file && (inode->size != 0 || inode->content != Sha256{} || inode->verity != Sha256{})) {
-    return Wrong("content of something that is no file");
-  }
-  if (inode->type == Inode::Type::kDirectory ? inode->object != Sha256{} : inode->implied) {
-    return Wrong("a folder's or a file's fields with the other");
-  }
-  inodes_.push_back(std::move(inode));
+Status Parser::ReadOwner(Inode& inode) {
+  const uint64_t mode = inode.type == Inode::Type::kSymlink ? kLinkMode : in_.Number();
+  const uint64_t uid = in_.Number();
+  const uint64_t gid = in_.Number();
+  if (mode > 07777 || uid > UINT32_MAX || gid > UINT32_MAX) return Wrong("a mode or an owner is out of range");
+  inode.mode = static_cast<uint32_t>(mode);
+  inode.uid = static_cast<uint32_t>(uid);
+  inode.gid = static_cast<uint32_t>(gid);
   return Ok();
 }
 
-Status Parser::ReadInodes(Reader& in) {
-  inodes_.reserve(counts_.inodes);
-  for (uint32_t i = 0; i < counts_.inodes; ++i) TRY(ReadInode(in));
-  if (next_xattr_ != counts_.xattrs) return Wrong("extended attributes that no inode has");
+Status Parser::ReadKind() {
+  const uint8_t code = in_.Byte();
+  const bool implied = code == static_cast<uint8_t>(KindType::kImpliedFolder);
+  Kind kind{.inode = implied ? *ImpliedDirectory() : Inode{}, .has_xattrs = (code & kHasXattrs) != 0};
+  if (!implied) {
+    const int type = code & ~kHasXattrs;
+    if (type < 1 || type > 3) return Wrong("an inode's type is not known");
+    kind.inode.type = static_cast<Inode::Type>(type);
+    TRY(ReadOwner(kind.inode));
+  }
+  if (!kinds_seen_.emplace(code, kind.inode.mode, kind.inode.uid, kind.inode.gid).second) {
+    return Wrong("a kind of inode twice");
+  }
+  kinds_.push_back(std::move(kind));
   return Ok();
+}
+
+Status Parser::ReadTime() {
+  const uint64_t step = FromUnsigned(in_.Number());
+  const uint64_t nanos = in_.Number();
+  if (nanos > 999'999'999) return Wrong("a time is out of range");
+  if (step == 0 && nanos == mtime_nanos_) return Wrong("a time twice");
+  mtime_ = static_cast<int64_t>(static_cast<uint64_t>(mtime_) + step);
+  mtime_nanos_ = static_cast<uint32_t>(nanos);
+  return Ok();
+}
+
+Status Parser::ReadFile(Inode& file) {
+  file.size = in_.Number();
+  if (file.size == 0) {
+    static const Sha256 content = ToSha256(HashOf({}));
+    static const Sha256 verity = composefs::FsVerityHasher().Finish();
+    file.content = content;
+    file.verity = verity;
+    file.object = ObjectWithoutContent(file);
+    return Ok();
+  }
+  file.tar_block = behind_ + FromUnsigned(in_.Number());
+  behind_ = BlockBehind(file.tar_block, file.size);
+  places_.push_back({file.tar_block, file.size});
+  file.content = in_.Id();
+  file.verity = in_.Id();
+  file.object = in_.Id();
+  return Ok();
+}
+
+Status Parser::ReadLink(Inode& link) {
+  link.link_target = in_.Text();
+  const std::string& target = link.link_target;
+  if (target.empty() || target.find('\0') != std::string::npos || !IsValidUtf8(target)) {
+    return Wrong("a link without a fit target");
+  }
+  link.object = ObjectWithoutContent(link);
+  return Ok();
+}
+
+Result<std::shared_ptr<Inode>> Parser::ReadHardLink() {
+  const uint64_t number = in_.Number();
+  if (number >= files_.size()) return Wrong("a hard link to a file that is not there");
+  return files_[number];
+}
+
+Result<std::shared_ptr<Inode>> Parser::ReadInode() {
+  const uint64_t head = in_.Number();
+  if (head == kHardLink) return ReadHardLink();
+  const uint64_t kind = head >> 1;
+  if (kind == kinds_.size() + 1) TRY(ReadKind());
+  if (kind == 0 || kind > kinds_.size()) return Wrong("a kind of inode that is not there");
+  auto inode = std::make_shared<Inode>(kinds_[kind - 1].inode);
+  if (inode->implied) {
+    if (head != Head(kind, false)) return Wrong("a time of a folder that no member says");
+    return inode;
+  }
+  if (head == Head(kind, true)) TRY(ReadTime());
+  inode->mtime = mtime_;
+  inode->mtime_nanos = mtime_nanos_;
+  if (kinds_[kind - 1].has_xattrs) TRY(ReadXattrs(*inode));
+  if (inode->type == Inode::Type::kSymlink) TRY(ReadLink(*inode));
+  if (inode->type == Inode::Type::kFile) {
+    TRY(ReadFile(*inode));
+    files_.push_back(inode);
+  }
+  return inode;
 }
 
 bool IsFitName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('\0') == std::string_view::npos &&
-         name.size() <= 255;
+         name.find('/') == std::string_view::npos && name.size() <= TarLimits{}.max_component && IsValidUtf8(name);
 }
 
-// The walk that writes it gives a folder before what is in it, and names in the order of their bytes.
-Status Parser::Insert(const std::string& path, const std::shared_ptr<Inode>& inode) {
-  const std::string_view name = BaseName(path);
-  if (!IsFitName(name)) return Wrong("a path that is not normal");
-  const std::string_view folder =
-      std::string_view(path).substr(0, name.size() < path.size() ? path.size() - name.size() - 1 : 0);
-  while (folders_.back().first > folder.size()) folders_.pop_back();
-  if (folders_.back().first != folder.size() || !last_path_.starts_with(folder)) {
-    return Wrong("a path that is not behind its folder");
+Status Parser::ReadChildren(Node& folder, size_t depth) {
+  const uint64_t count = in_.Number();
+  if (count > 0 && depth > TarLimits{}.max_depth) return Wrong("folders too deep in each other");
+  for (uint64_t i = 0; i < count; ++i) {
+    std::string name(in_.Text());
+    if (!IsFitName(name)) return Wrong("a name that is not normal");
+    if (i > 0 && folder.children.rbegin()->first >= name) return Wrong("names out of order");
+    ASSIGN_OR_RETURN(std::shared_ptr<Inode> inode, ReadInode());
+    Node& node =
+        folder.children.emplace_hint(folder.children.end(), std::move(name), Node{std::move(inode), {}})->second;
+    if (node.is_dir()) TRY(ReadChildren(node, depth + 1));
   }
-  auto& children = folders_.back().second->children;
-  if (!children.empty() && children.rbegin()->first >= name) return Wrong("paths out of order");
-  Node& node = children.emplace_hint(children.end(), name, Node{inode, {}})->second;
-  if (node.is_dir()) folders_.emplace_back(path.size(), &node);
-  last_path_ = path;
   return Ok();
 }
 
-Status Parser::ReadEntry(Reader& in) {
-  ASSIGN_OR_RETURN(const std::string path, Text(in));
-  const uint32_t number = in.U32();
-  if (!in.Zeros(4)) return Wrong("a reserved field is not zero");
-  if (number >= inodes_.size()) return Wrong("a path whose inode is not there");
-  const std::shared_ptr<Inode>& inode = inodes_[number];
-  if (number > inodes_used_) return Wrong("inodes out of order");
-  if (number < inodes_used_ && inode->type != Inode::Type::kFile) {
-    return Wrong("a hard link to something that is no file");
+Status Parser::ReadRoot() {
+  ASSIGN_OR_RETURN(index_.root.inode, ReadInode());
+  if (!index_.root.is_dir()) return Wrong("its root is no folder");
+  return ReadChildren(index_.root, 1);
+}
+
+Status Parser::ReadReplaced() {
+  uint64_t behind = 0;
+  for (uint32_t i = 0; i < replaced_ && in_.status().ok(); ++i) {
+    LayerIndex::Replaced replaced{.tar_block = behind + in_.Number(), .size = in_.Number(), .object = in_.Id()};
+    if (replaced.size == 0) return Wrong("replaced content that is none");
+    if (replaced.tar_block <= behind) return Wrong("replaced content out of order");
+    behind = BlockBehind(replaced.tar_block, replaced.size);
+    places_.push_back({replaced.tar_block, replaced.size});
+    index_.replaced.push_back(replaced);
   }
-  if (number == inodes_used_) ++inodes_used_;
-  if (!folders_.empty()) return Insert(path, inode);
-  if (!path.empty() || inode->type != Inode::Type::kDirectory) return Wrong("its first path is not the root folder");
-  index_.root.inode = inode;
-  folders_.emplace_back(0, &index_.root);
   return Ok();
 }
 
-Status Parser::ReadEntries(Reader& in) {
-  for (uint32_t i = 0; i < counts_.entries; ++i) TRY(ReadEntry(in));
-  if (folders_.empty()) return Wrong("it has no root folder");
-  if (inodes_used_ != inodes_.size()) return Wrong("an inode that no path has");
-  return Ok();
-}
-
-Status Parser::ReadMembers(Reader& in) {
-  uint64_t offset = 0;
-  uint64_t content = 0;
-  index_.members.reserve(counts_.members);
-  for (uint32_t i = 0; i < counts_.members; ++i) {
-    LayerIndex::Member member{.framing_offset = in.U64(), .size = in.U64(), .object = in.Id()};
-    if (member.framing_offset < offset || member.framing_offset > index_.framing_bytes) {
-      return Wrong("content at a place that is not in the tar");
-    }
-    if (member.size > index_.tar_bytes - content) return Wrong("more content than the tar has");
-    offset = member.framing_offset;
-    content += member.size;
-    index_.members.push_back(member);
-  }
-  if (index_.tar_bytes - content != index_.framing_bytes) return Wrong("framing and content do not add up to the tar");
-  return Ok();
-}
-
-Status Parser::ReadDropped(Reader& in) {
-  for (uint32_t i = 0; i < counts_.dropped; ++i) {
-    LayerIndex::Dropped dropped;
-    ASSIGN_OR_RETURN(dropped.path, Text(in));
-    const uint32_t reason = in.U32();
+Status Parser::ReadDropped() {
+  for (uint32_t i = 0; i < dropped_ && in_.status().ok(); ++i) {
+    LayerIndex::Dropped dropped{.path = std::string(in_.Text())};
+    const uint64_t reason = in_.Number();
     if (reason < 1 || reason > 4) return Wrong("something dropped for no known reason");
     dropped.reason = static_cast<LayerIndex::Reason>(reason);
     index_.dropped.push_back(std::move(dropped));
@@ -286,29 +260,35 @@ Status Parser::ReadDropped(Reader& in) {
   return Ok();
 }
 
-Status Parser::ReadSections() {
+// Each content has blocks of its own, behind a header of its own.
+Status Parser::CheckPlaces() {
+  std::ranges::sort(places_, {}, &Place::block);
+  uint64_t behind = 0;
+  index_.framing_bytes = index_.tar_bytes;
+  for (const Place& place : places_) {
+    if (place.block <= behind || place.block > index_.tar_bytes / kBlock) return Wrong("content where none can be");
+    if (place.size > index_.tar_bytes - place.block * kBlock) return Wrong("more content than the tar has");
+    behind = BlockBehind(place.block, place.size);
+    index_.framing_bytes -= place.size;
+  }
+  return Ok();
+}
+
+Status Parser::Parse() {
   TRY(ReadHeader());
-  Reader& inodes = Section(counts_.inodes * kInodeSize);
-  Reader& entries = Section(counts_.entries * kEntrySize);
-  Reader& xattrs = Section(counts_.xattrs * kXattrSize);
-  Reader& members = Section(counts_.members * kMemberSize);
-  Reader& dropped = Section(counts_.dropped * kDroppedSize);
-  text_ = &Section(counts_.text);
-  index_.framing.resize(counts_.framing);
-  TRY((*read_)(sections_end_, std::as_writable_bytes(std::span(index_.framing))));
-  TRY(ReadXattrs(xattrs));
-  TRY(ReadInodes(inodes));
-  TRY(ReadEntries(entries));
-  TRY(ReadMembers(members));
-  TRY(ReadDropped(dropped));
-  if (text_used_ != counts_.text) return Wrong("text that nothing uses");
+  TRY(ReadRoot());
+  TRY(ReadReplaced());
+  TRY(ReadDropped());
+  if (in_.left() != framing_) return Wrong("its parts do not add up to its size");
+  TRY(CheckPlaces());
+  index_.framing = in_.Take(framing_);
   return Ok();
 }
 
 Result<LayerIndex> Parser::Run() {
-  Status status = ReadSections();
+  Status status = Parse();
   // What could not be read is not to be called damaged.
-  for (const Reader& section : sections_) TRY(section.status());
+  TRY(in_.status());
   TRY(std::move(status));
   return std::move(index_);
 }
@@ -328,16 +308,40 @@ Result<LayerIndex> ParseLayerIndex(ByteSpan bytes) {
 }
 
 namespace {
-void AddContent(const Node& node, std::unordered_set<const Inode*>& seen, uint64_t& sum) {
-  if (seen.insert(node.inode.get()).second) sum += node.inode->size;
-  for (const auto& [name, child] : node.children) AddContent(child, seen, sum);
+
+// Calls visit(inode) for each file that has content, hard links once.
+template <typename Visit>
+void EachFile(const Node& node, std::unordered_set<const Inode*>& seen, Visit& visit) {
+  const Inode& inode = *node.inode;
+  if (inode.size > 0 && (node.inode.use_count() == 1 || seen.insert(&inode).second)) visit(inode);
+  for (const auto& [name, child] : node.children) EachFile(child, seen, visit);
 }
+
+template <typename Visit>
+void EachFile(const Node& root, Visit visit) {
+  std::unordered_set<const Inode*> seen;
+  EachFile(root, seen, visit);
+}
+
 }  // namespace
 
+std::vector<TarContent> TarContents(const LayerIndex& index) {
+  std::vector<LayerIndex::Replaced> all = index.replaced;
+  EachFile(index.root, [&](const Inode& file) { all.push_back({file.tar_block, file.size, file.object}); });
+  std::ranges::sort(all, {}, &LayerIndex::Replaced::tar_block);
+  std::vector<TarContent> out;
+  out.reserve(all.size());
+  uint64_t content = 0;
+  for (const LayerIndex::Replaced& one : all) {
+    out.push_back({one.tar_block * kBlock - content, one.size, one.object});
+    content += one.size;
+  }
+  return out;
+}
+
 uint64_t ContentBytes(const Node& root) {
-  std::unordered_set<const Inode*> seen;
   uint64_t sum = 0;
-  AddContent(root, seen, sum);
+  EachFile(root, [&](const Inode& file) { sum += file.size; });
   return sum;
 }
 

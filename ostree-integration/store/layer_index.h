@@ -14,16 +14,16 @@
 
 namespace hostapp {
 
-inline constexpr uint32_t kLayerIndexVersion = 1;
+inline constexpr uint32_t kLayerIndexVersion = 2;
 inline constexpr uint64_t kMaxLayerIndexBytes = uint64_t{1} << 30;
 
 struct LayerIndex {
-  // Content in the tar: before it comes the framing up to `framing_offset`.
-  struct Member {
-    uint64_t framing_offset = 0;
-    uint64_t size = 0;
+  // Content of the tar that no path has any more: a later member had the same name.
+  struct Replaced {
+    uint64_t tar_block = 0;
+    uint64_t size = 0;  // not 0
     Sha256 object{};
-    bool operator==(const Member&) const = default;
+    bool operator==(const Replaced&) const = default;
   };
   // What a member has that no tree of ours holds.
   enum class Reason : uint32_t { kCharDevice = 1, kBlockDevice = 2, kFifo = 3, kXattr = 4 };
@@ -34,11 +34,11 @@ struct LayerIndex {
   };
 
   Digest diff_id{HashValue{}};
-  Node root;  // a folder; whiteout markers are empty files in it
-  std::vector<Member> members;
+  Node root;                       // a folder; whiteout markers are empty files in it
+  std::vector<Replaced> replaced;  // in the order of the tar
   std::vector<Dropped> dropped;
   uint64_t tar_bytes = 0;
-  uint64_t framing_bytes = 0;  // uncompressed
+  uint64_t framing_bytes = 0;  // uncompressed: what of the tar is no file's content
   std::string framing;         // one zstd stream
 };
 
@@ -49,6 +49,16 @@ using ReadIndex = std::function<Status(uint64_t offset, MutableByteSpan to)>;
 // but the framing, which is not decompressed, is in memory beside what it becomes.
 Result<LayerIndex> ParseLayerIndex(uint64_t size, const ReadIndex& read);
 Result<LayerIndex> ParseLayerIndex(ByteSpan bytes);
+
+// Content in the tar: before it comes the framing up to `framing_offset`.
+struct TarContent {
+  uint64_t framing_offset = 0;
+  uint64_t size = 0;
+  Sha256 object{};
+  bool operator==(const TarContent&) const = default;
+};
+// All of it, in the order of the tar.
+std::vector<TarContent> TarContents(const LayerIndex& index);
 
 // The bytes of content of all files in a tree, hard links once.
 uint64_t ContentBytes(const Node& root);

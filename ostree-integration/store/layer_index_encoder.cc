@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/layer_index_encoder.h"
 
+#include <string>
+#include <unordered_map>
+
 #include "hostapp/base/strings.h"
+#include "ostree-integration/store/layer_index_format.h"
 
 namespace hostapp {
 namespace {
@@ -10,202 +14,179 @@ using namespace layer_index;  // NOLINT(google-build-using-namespace): the forma
 
 constexpr size_t kBuffer = size_t{64} << 10;
 
-size_t PathSize(size_t folder, std::string_view name) { return folder == 0 ? name.size() : folder + 1 + name.size(); }
+// What of an inode its kind says. Equal kinds give equal bytes.
+std::string KindOf(const Inode& inode) {
+  std::string out;
+  if (inode.implied) {
+    out.push_back(static_cast<char>(KindType::kImpliedFolder));
+    return out;
+  }
+  out.push_back(static_cast<char>(static_cast<unsigned>(inode.type) | (inode.xattrs.empty() ? 0 : kHasXattrs)));
+  if (inode.type != Inode::Type::kSymlink) AppendNumber(inode.mode, out);
+  AppendNumber(inode.uid, out);
+  AppendNumber(inode.gid, out);
+  return out;
+}
+
+class CountingSink : public ByteSink {
+ public:
+  Status Write(ByteSpan bytes) override {
+    count += bytes.size();
+    return Ok();
+  }
+  uint64_t count = 0;
+};
+
+// One walk, collected into larger writes.
+class Encoding {
+ public:
+  Encoding(const LayerIndex& index, ByteSink& out) : index_(index), out_(out) {}
+  Status Run(uint64_t size);
+
+ private:
+  void AddHeader(uint64_t size);
+  void AddInode(const std::shared_ptr<Inode>& inode);
+  bool AddHardLink(const std::shared_ptr<Inode>& inode);
+  bool IsNewTime(const Inode& inode) const;
+  void AddTime(const Inode& inode);
+  void AddXattrs(const Xattrs& xattrs);
+  void AddFile(const Inode& file);
+  Status AddChildren(const Node& folder);
+  void AddNumber(uint64_t value) { AppendNumber(value, buffer_); }
+  void AddLittle(uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) buffer_.push_back(static_cast<char>(value >> (8 * i)));
+  }
+  void AddBytes(ByteSpan bytes) { buffer_.append(AsText(bytes)); }
+  Status Flush(size_t keep) {
+    if (buffer_.size() <= keep) return Ok();
+    Status status = out_.Write(AsBytes(buffer_));
+    buffer_.clear();
+    return status;
+  }
+
+  const LayerIndex& index_;
+  ByteSink& out_;
+  std::string buffer_;
+  std::unordered_map<std::string, uint64_t> kinds_;
+  uint64_t files_ = 0;
+  std::unordered_map<const Inode*, uint64_t> shared_;  // numbers of the files that may have several names
+  int64_t mtime_ = 0;                                  // of the inode before
+  uint32_t mtime_nanos_ = 0;
+  uint64_t behind_ = 0;  // the block behind the content before
+};
+
+void Encoding::AddHeader(uint64_t size) {
+  buffer_.append(kMagic);
+  AddLittle(kLayerIndexVersion, 4);
+  AddLittle(index_.diff_id.algorithm() == HashAlgorithm::kSha256 ? 1 : 2, 4);
+  AddBytes(index_.diff_id.value().bytes);
+  AddLittle(size, 8);
+  AddLittle(index_.tar_bytes, 8);
+  AddLittle(index_.framing.size(), 8);
+  AddLittle(index_.replaced.size(), 4);
+  AddLittle(index_.dropped.size(), 4);
+}
+
+// False: it is the first name of the inode.
+bool Encoding::AddHardLink(const std::shared_ptr<Inode>& inode) {
+  if (inode->type != Inode::Type::kFile) return false;
+  if (inode.use_count() > 1) {
+    const auto [known, is_first] = shared_.emplace(inode.get(), files_);
+    if (!is_first) {
+      AddNumber(kHardLink);
+      AddNumber(known->second);
+      return true;
+    }
+  }
+  ++files_;
+  return false;
+}
+
+bool Encoding::IsNewTime(const Inode& inode) const {
+  return !inode.implied && (inode.mtime != mtime_ || inode.mtime_nanos != mtime_nanos_);
+}
+
+void Encoding::AddTime(const Inode& inode) {
+  AddNumber(ToUnsigned(static_cast<uint64_t>(inode.mtime) - static_cast<uint64_t>(mtime_)));
+  AddNumber(inode.mtime_nanos);
+  mtime_ = inode.mtime;
+  mtime_nanos_ = inode.mtime_nanos;
+}
+
+void Encoding::AddXattrs(const Xattrs& xattrs) {
+  AddNumber(xattrs.size());
+  for (const auto& [name, value] : xattrs) {
+    AppendText(name, buffer_);
+    AppendText(value, buffer_);
+  }
+}
+
+void Encoding::AddFile(const Inode& file) {
+  AddNumber(file.size);
+  if (file.size == 0) return;
+  AddNumber(ToUnsigned(file.tar_block - behind_));
+  behind_ = BlockBehind(file.tar_block, file.size);
+  AddBytes(file.content);
+  AddBytes(file.verity);
+  AddBytes(file.object);
+}
+
+void Encoding::AddInode(const std::shared_ptr<Inode>& inode) {
+  if (AddHardLink(inode)) return;
+  const bool new_time = IsNewTime(*inode);
+  const auto [kind, is_new] = kinds_.try_emplace(KindOf(*inode), kinds_.size() + 1);
+  AddNumber(Head(kind->second, new_time));
+  if (is_new) buffer_.append(kind->first);
+  if (new_time) AddTime(*inode);
+  if (!inode->implied && !inode->xattrs.empty()) AddXattrs(inode->xattrs);
+  if (inode->type == Inode::Type::kFile) AddFile(*inode);
+  if (inode->type == Inode::Type::kSymlink) AppendText(inode->link_target, buffer_);
+}
+
+Status Encoding::AddChildren(const Node& folder) {
+  AddNumber(folder.children.size());
+  for (const auto& [name, child] : folder.children) {
+    AppendText(name, buffer_);
+    AddInode(child.inode);
+    TRY(Flush(kBuffer));
+    if (child.is_dir()) TRY(AddChildren(child));
+  }
+  return Ok();
+}
+
+Status Encoding::Run(uint64_t size) {
+  AddHeader(size);
+  AddInode(index_.root.inode);
+  TRY(AddChildren(index_.root));
+  uint64_t behind = 0;
+  for (const LayerIndex::Replaced& replaced : index_.replaced) {
+    AddNumber(replaced.tar_block - behind);
+    AddNumber(replaced.size);
+    AddBytes(replaced.object);
+    behind = BlockBehind(replaced.tar_block, replaced.size);
+    TRY(Flush(kBuffer));
+  }
+  for (const LayerIndex::Dropped& dropped : index_.dropped) {
+    AppendText(dropped.path, buffer_);
+    AddNumber(static_cast<uint64_t>(dropped.reason));
+    TRY(Flush(kBuffer));
+  }
+  TRY(Flush(0));
+  return out_.Write(AsBytes(index_.framing));
+}
 
 }  // namespace
 
-// Little-endian, collected into larger writes.
-class LayerIndexEncoder::Writer {
- public:
-  explicit Writer(ByteSink& out) : out_(out) { buffer_.reserve(kBuffer); }
-  void U8(uint8_t value) { Little(value, 1); }
-  void U32(uint32_t value) { Little(value, 4); }
-  void U64(uint64_t value) { Little(value, 8); }
-  void Bytes(ByteSpan bytes) { Text(AsText(bytes)); }
-  void Text(std::string_view text) {
-    if (buffer_.size() + text.size() > kBuffer) Flush();
-    if (text.size() > kBuffer) {
-      Send(text);
-    } else {
-      buffer_.append(text);
-    }
-  }
-  void Zeros(size_t count) { Text(std::string(count, '\0')); }
-  // A reference to the text that comes next in the text section, and where there that is.
-  void TextBegins(uint64_t at) { text_at_ = at; }
-  void Reference(size_t size) {
-    U32(static_cast<uint32_t>(text_at_));
-    U32(static_cast<uint32_t>(size));
-    text_at_ += size;
-  }
-  Status Finish() {
-    Flush();
-    return std::move(status_);
-  }
-
- private:
-  void Little(uint64_t value, int bytes) {
-    if (buffer_.size() + 8 > kBuffer) Flush();
-    for (int i = 0; i < bytes; ++i) buffer_.push_back(static_cast<char>(value >> (8 * i)));
-  }
-  void Send(std::string_view text) {
-    if (status_.ok()) status_ = out_.Write(AsBytes(text));
-  }
-  void Flush() {
-    Send(buffer_);
-    buffer_.clear();
-  }
-
-  ByteSink& out_;
-  std::string buffer_;
-  Status status_;
-  uint64_t text_at_ = 0;
-};
-
-void LayerIndexEncoder::Count(const Node& node, size_t path_size) {
-  ++counts_.entries;
-  path_text_ += path_size;
-  const Inode& inode = *node.inode;
-  const bool first =
-      node.inode.use_count() == 1 || shared_.emplace(&inode, static_cast<uint32_t>(counts_.inodes)).second;
-  if (first) {
-    ++counts_.inodes;
-    counts_.xattrs += inode.xattrs.size();
-    target_text_ += inode.link_target.size();
-    for (const auto& [name, value] : inode.xattrs) xattr_text_ += name.size() + value.size();
-  }
-  for (const auto& [name, child] : node.children) Count(child, PathSize(path_size, name));
-}
-
 Result<LayerIndexEncoder> LayerIndexEncoder::Make(const LayerIndex& index) {
   LayerIndexEncoder encoder(index);
-  Counts& counts = encoder.counts_;
-  encoder.Count(index.root, 0);
-  counts.members = index.members.size();
-  counts.dropped = index.dropped.size();
-  counts.text = encoder.xattr_text_ + encoder.target_text_ + encoder.path_text_;
-  for (const LayerIndex::Dropped& dropped : index.dropped) counts.text += dropped.path.size();
-  counts.framing = index.framing.size();
-  if (counts.total() > kMaxLayerIndexBytes) {
-    return Error(Errc::kCorrupt, StrCat("its index would have ", HumanBytes(counts.total()),
-                                        ", more than the limit of ", HumanBytes(kMaxLayerIndexBytes)));
-  }
-  return encoder;
+  CountingSink count;
+  TRY(Encoding(index, count).Run(0));
+  encoder.size_ = count.count;
+  if (encoder.size_ <= kMaxLayerIndexBytes) return encoder;
+  return Error(Errc::kCorrupt, StrCat("its index would have ", HumanBytes(encoder.size_), ", more than the limit of ",
+                                      HumanBytes(kMaxLayerIndexBytes)));
 }
 
-template <typename Visit>
-void LayerIndexEncoder::EachInode(const Node& node, uint32_t& next, Visit visit) const {
-  const auto shared = shared_.find(node.inode.get());
-  if (shared == shared_.end() || shared->second == next) {
-    ++next;
-    visit(*node.inode);
-  }
-  for (const auto& [name, child] : node.children) EachInode(child, next, visit);
-}
-
-void LayerIndexEncoder::WriteEntries(const Node& node, size_t path_size, uint32_t& next, Writer& out) const {
-  const auto shared = shared_.find(node.inode.get());
-  const uint32_t number = shared == shared_.end() ? next : shared->second;
-  if (number == next) ++next;
-  out.Reference(path_size);
-  out.U32(number);
-  out.U32(0);
-  for (const auto& [name, child] : node.children) WriteEntries(child, PathSize(path_size, name), next, out);
-}
-
-void LayerIndexEncoder::WritePaths(const Node& node, std::string& path, Writer& out) const {
-  out.Text(path);
-  const size_t size = path.size();
-  for (const auto& [name, child] : node.children) {
-    if (size > 0) path += '/';
-    path += name;
-    WritePaths(child, path, out);
-    path.resize(size);
-  }
-}
-
-void LayerIndexEncoder::WriteHeader(Writer& out) const {
-  out.Text(kMagic);
-  out.U32(kLayerIndexVersion);
-  out.U32(index_->diff_id.algorithm() == HashAlgorithm::kSha256 ? 1 : 2);
-  out.Bytes(index_->diff_id.value().bytes);
-  out.U64(counts_.total());
-  for (const uint64_t count : {counts_.inodes, counts_.entries, counts_.xattrs, counts_.members, counts_.dropped}) {
-    out.U32(static_cast<uint32_t>(count));
-  }
-  out.U32(0);
-  out.U64(index_->tar_bytes);
-  out.U64(counts_.text);
-  out.U64(counts_.framing);
-  out.U64(index_->framing_bytes);
-  out.Zeros(16);
-}
-
-void LayerIndexEncoder::WriteInode(const Inode& inode, uint32_t& next_xattr, Writer& out) {
-  const auto xattrs = static_cast<uint32_t>(inode.xattrs.size());
-  out.U8(static_cast<uint8_t>(inode.type));
-  out.U8(inode.implied ? kImpliedFlag : 0);
-  out.Zeros(2);
-  out.U32(inode.mode);
-  out.U32(inode.uid);
-  out.U32(inode.gid);
-  out.U64(static_cast<uint64_t>(inode.mtime));
-  out.U32(inode.mtime_nanos);
-  out.U32(next_xattr);
-  out.U32(xattrs);
-  next_xattr += xattrs;
-  out.Reference(inode.link_target.size());
-  out.U32(0);
-  out.U64(inode.size);
-  out.Bytes(inode.content);
-  out.Bytes(inode.verity);
-  out.Bytes(inode.object);
-}
-
-void LayerIndexEncoder::WriteText(Writer& out) const {
-  uint32_t next = 0;
-  EachInode(index_->root, next, [&](const Inode& inode) {
-    for (const auto& [name, value] : inode.xattrs) {
-      out.Text(name);
-      out.Text(value);
-    }
-  });
-  next = 0;
-  EachInode(index_->root, next, [&](const Inode& inode) { out.Text(inode.link_target); });
-  std::string path;
-  WritePaths(index_->root, path, out);
-  for (const LayerIndex::Dropped& dropped : index_->dropped) out.Text(dropped.path);
-}
-
-Status LayerIndexEncoder::Write(ByteSink& sink) const {
-  Writer out(sink);
-  WriteHeader(out);
-  uint32_t next = 0, next_xattr = 0;
-  out.TextBegins(xattr_text_);
-  EachInode(index_->root, next, [&](const Inode& inode) { WriteInode(inode, next_xattr, out); });
-  next = 0;
-  WriteEntries(index_->root, 0, next, out);
-  out.TextBegins(0);
-  next = 0;
-  EachInode(index_->root, next, [&](const Inode& inode) {
-    for (const auto& [name, value] : inode.xattrs) {
-      out.Reference(name.size());
-      out.Reference(value.size());
-    }
-  });
-  for (const LayerIndex::Member& member : index_->members) {
-    out.U64(member.framing_offset);
-    out.U64(member.size);
-    out.Bytes(member.object);
-  }
-  out.TextBegins(xattr_text_ + target_text_ + path_text_);
-  for (const LayerIndex::Dropped& dropped : index_->dropped) {
-    out.Reference(dropped.path.size());
-    out.U32(static_cast<uint32_t>(dropped.reason));
-  }
-  WriteText(out);
-  out.Text(index_->framing);
-  return out.Finish();
-}
+Status LayerIndexEncoder::Write(ByteSink& out) const { return Encoding(*index_, out).Run(size_); }
 
 }  // namespace hostapp

@@ -310,10 +310,10 @@ Status ObjectStage::WriteSmallFile(const std::string& name, ByteSpan bytes) {
   return Check(ctx_.sys.Fchmod(file.get(), kMetadataMode), "setting its mode");  // whatever the umask
 }
 
-Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, GVariant* variant) {
-  const StagedObject object{VariantId(variant), ostree_object_type_to_string(type)};
+Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, ByteSpan bytes) {
+  const StagedObject object{ToSha256(HashOf(bytes)), ostree_object_type_to_string(type)};
   if (!known_trees_.insert(object.id).second || Known(object.id, object.extension)) return object.id;
-  TRY(WriteSmallFile(Hex(object.id), VariantBytes(variant)).While("writing a ", object.extension, " object"));
+  TRY(WriteSmallFile(Hex(object.id), bytes).While("writing a ", object.extension, " object"));
   staged_.insert(object.id);
   (type == OSTREE_OBJECT_TYPE_COMMIT ? commits_ : trees_).push_back(object);
   return object.id;
@@ -321,7 +321,7 @@ Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, GVariant* variant
 
 Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::string& ref) {
   const glib::VariantPtr variant = CommitVariant(fields);
-  ASSIGN_OR_RETURN(const Sha256 id, AddMetadata(OSTREE_OBJECT_TYPE_COMMIT, variant.get()));
+  ASSIGN_OR_RETURN(const Sha256 id, AddMetadata(OSTREE_OBJECT_TYPE_COMMIT, VariantBytes(variant.get())));
   TRY(WriteSmallFile(RefFileName(refs_.size()), AsBytes(StrCat(Hex(id), '\n'))).While("writing the ref ", ref));
   refs_.push_back(ref);
   committed_contents_ = contents_.size();

@@ -80,7 +80,7 @@ class ObjectStage {
   Status AddWritten(Inode& inode, uint64_t size, const std::function<Status(ByteSink&)>& write);
   Status AddSymlink(Inode& inode);
   // A tree or folder object, named by the checksum of its bytes.
-  Result<Sha256> AddMetadata(OstreeObjectType type, GVariant* variant);
+  Result<Sha256> AddMetadata(OstreeObjectType type, ByteSpan bytes);
   // A commit, and that `ref` ("hostapp/layer/…") names it: all that was staged before belongs to it or to another
   // commit. After Settle().
   Result<Sha256> AddCommit(const CommitFields& fields, const std::string& ref);

@@ -4,8 +4,6 @@
 #include <ostree.h>
 #include <sys/stat.h>
 
-#include <iterator>
-
 namespace hostapp {
 namespace {
 
@@ -30,27 +28,75 @@ GVariant* BytesVariant(ByteSpan bytes) {
   return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, bytes.data(), bytes.size(), 1);
 }
 
-// a(ayay): names with their terminating NUL, in the order of their bytes (the map's).
-GVariant* XattrsVariant(const Xattrs& xattrs) {
-  GVariantBuilder builder;
-  g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ayay)"));
-  for (const auto& [name, value] : xattrs) {
-    g_variant_builder_add(&builder, "(@ay@ay)", g_variant_new_bytestring(name.c_str()), BytesVariant(AsBytes(value)));
+void AppendBigEndian(uint32_t value, std::string& out) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+}
+
+// Of each of the `count` ends behind `bytes` bytes.
+size_t EndSize(size_t bytes, size_t count) {
+  for (size_t size = 1; size < 8; size *= 2) {
+    if ((bytes + size * count) >> (8 * size) == 0) return size;
   }
-  return g_variant_builder_end(&builder);
+  return 8;
+}
+
+void AppendEnd(size_t end, size_t size, std::string& out) {
+  for (size_t i = 0; i < size; ++i) out.push_back(static_cast<char>(end >> (8 * i)));
+}
+
+// Makes what `out` has from `begin` on a tuple whose first member ends at `end`, and whose second one is its last.
+void EndPair(size_t begin, size_t end, std::string& out) {
+  AppendEnd(end - begin, EndSize(out.size() - begin, 1), out);
+}
+
+void EndArray(VariantArray& array) {
+  const size_t size = EndSize(array.bytes.size(), array.ends.size());
+  for (const size_t end : array.ends) AppendEnd(end, size, array.bytes);
+}
+
+// With the NUL that ends it.
+void AppendString(std::string_view text, std::string& out) {
+  out.append(text);
+  out.push_back('\0');
+}
+
+// a(ayay): names with their terminating NUL, in the order of their bytes (the map's).
+void AppendXattrs(const Xattrs& xattrs, std::string& out) {
+  VariantArray array;
+  for (const auto& [name, value] : xattrs) {
+    const size_t begin = array.bytes.size();
+    AppendString(name, array.bytes);
+    const size_t end = array.bytes.size();
+    array.bytes.append(value);
+    EndPair(begin, end, array.bytes);
+    array.ends.push_back(array.bytes.size());
+  }
+  EndArray(array);
+  out.append(array.bytes);
+}
+
+void AppendOwner(const Inode& inode, std::string& out) {
+  AppendBigEndian(inode.uid, out);
+  AppendBigEndian(inode.gid, out);
+  AppendBigEndian(FullMode(inode), out);
 }
 
 }  // namespace
 
 void HashObjectHeader(const Inode& inode, Hasher& hasher) {
-  const glib::VariantPtr header = glib::Sink(g_variant_new("(uuuus@a(ayay))", GUINT32_TO_BE(inode.uid),
-                                                           GUINT32_TO_BE(inode.gid), GUINT32_TO_BE(FullMode(inode)), 0U,
-                                                           inode.link_target.c_str(), XattrsVariant(inode.xattrs)));
-  const ByteSpan bytes = VariantBytes(header.get());
-  // The length, then four bytes so that the variant begins at a multiple of eight.
-  const uint32_t prefix[2] = {GUINT32_TO_BE(static_cast<uint32_t>(bytes.size())), 0};
-  hasher.Update(std::as_bytes(std::span(prefix)));
-  hasher.Update(bytes);
+  // Four bytes behind the length, so that the variant, (uuuusa(ayay)), begins at a multiple of eight.
+  constexpr size_t kPrefix = 8;
+  std::string header(kPrefix, '\0');
+  AppendOwner(inode, header);
+  AppendBigEndian(0, header);
+  AppendString(inode.link_target, header);
+  const size_t end = header.size();
+  AppendXattrs(inode.xattrs, header);
+  EndPair(kPrefix, end, header);
+  std::string length;
+  AppendBigEndian(static_cast<uint32_t>(header.size() - kPrefix), length);
+  header.replace(0, length.size(), length);
+  hasher.Update(AsBytes(header));
 }
 
 Sha256 SymlinkObjectId(const Inode& inode) {
@@ -59,34 +105,47 @@ Sha256 SymlinkObjectId(const Inode& inode) {
   return ToSha256(hasher.Finish());
 }
 
-glib::VariantPtr DirMetaVariant(const Inode& directory) {
-  return glib::Sink(g_variant_new("(uuu@a(ayay))", GUINT32_TO_BE(directory.uid), GUINT32_TO_BE(directory.gid),
-                                  GUINT32_TO_BE(FullMode(directory)), XattrsVariant(directory.xattrs)));
+// (uuua(ayay))
+std::string DirMetaBytes(const Inode& directory) {
+  std::string out;
+  AppendOwner(directory, out);
+  AppendXattrs(directory.xattrs, out);
+  return out;
 }
 
-DirTreeBuilder::DirTreeBuilder() {
-  g_variant_builder_init(&files_, G_VARIANT_TYPE("a(say)"));
-  g_variant_builder_init(&directories_, G_VARIANT_TYPE("a(sayay)"));
+// (say)
+void DirTreeBuilder::AddFile(std::string_view name, const Sha256& object) {
+  const size_t begin = files_.bytes.size();
+  AppendString(name, files_.bytes);
+  const size_t end = files_.bytes.size();
+  files_.bytes.append(AsText(object));
+  EndPair(begin, end, files_.bytes);
+  files_.ends.push_back(files_.bytes.size());
 }
 
-DirTreeBuilder::~DirTreeBuilder() {
-  g_variant_builder_clear(&files_);
-  g_variant_builder_clear(&directories_);
+// (sayay)
+void DirTreeBuilder::AddDirectory(std::string_view name, const Sha256& tree, const Sha256& meta) {
+  std::string& out = directories_.bytes;
+  const size_t begin = out.size();
+  AppendString(name, out);
+  const size_t end = out.size() - begin;
+  out.append(AsText(tree));
+  out.append(AsText(meta));
+  const size_t size = EndSize(out.size() - begin, 2);
+  AppendEnd(end + tree.size(), size, out);
+  AppendEnd(end, size, out);
+  directories_.ends.push_back(out.size());
 }
 
-void DirTreeBuilder::AddFile(const std::string& name, const Sha256& object) {
-  GVariant* fields[] = {g_variant_new_string(name.c_str()), BytesVariant(object)};
-  g_variant_builder_add_value(&files_, g_variant_new_tuple(fields, std::size(fields)));
-}
-
-void DirTreeBuilder::AddDirectory(const std::string& name, const Sha256& tree, const Sha256& meta) {
-  GVariant* fields[] = {g_variant_new_string(name.c_str()), BytesVariant(tree), BytesVariant(meta)};
-  g_variant_builder_add_value(&directories_, g_variant_new_tuple(fields, std::size(fields)));
-}
-
-glib::VariantPtr DirTreeBuilder::Finish() {
-  return glib::Sink(
-      g_variant_new("(@a(say)@a(sayay))", g_variant_builder_end(&files_), g_variant_builder_end(&directories_)));
+// (a(say)a(sayay))
+std::string DirTreeBuilder::Finish() {
+  EndArray(files_);
+  EndArray(directories_);
+  std::string out = std::move(files_.bytes);
+  const size_t end = out.size();
+  out.append(directories_.bytes);
+  EndPair(0, end, out);
+  return out;
 }
 
 glib::VariantPtr CommitVariant(const CommitFields& fields) {
@@ -99,8 +158,6 @@ glib::VariantPtr CommitVariant(const CommitFields& fields) {
 ByteSpan VariantBytes(GVariant* variant) {
   return {static_cast<const std::byte*>(g_variant_get_data(variant)), g_variant_get_size(variant)};
 }
-
-Sha256 VariantId(GVariant* variant) { return ToSha256(HashOf(VariantBytes(variant))); }
 
 Status CheckOstreeText(std::string_view text, std::string_view what) {
   if (text.find('\0') != std::string_view::npos) {

@@ -3,12 +3,17 @@
 // many times slower than libcrypto's.
 //
 // A content object's checksum is over a header (length, owner, mode, link target, extended attributes as a serialized
-// variant, padded) and the content. Metadata objects' checksums are over their bytes. Everything is big-endian.
+// variant, padded) and the content. Metadata objects' checksums are over their bytes. Numbers are big-endian.
+//
+// A serialized variant has the ends of its members of variable size behind them, little-endian, each in as few bytes as
+// hold the size of the whole: in their order in an array, in the other one in a tuple, where the last has none. Trees,
+// folders and headers are written here, some thousands to an image: GLib's builders took a fifth of a merge.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hostapp/base/hash.h"
 #include "hostapp/base/result.h"
@@ -21,23 +26,25 @@ namespace hostapp {
 void HashObjectHeader(const Inode& inode, Hasher& hasher);
 Sha256 SymlinkObjectId(const Inode& inode);
 
-glib::VariantPtr DirMetaVariant(const Inode& directory);
+std::string DirMetaBytes(const Inode& directory);
+
+// Variants in a row, and where each ends.
+struct VariantArray {
+  std::string bytes;
+  std::vector<size_t> ends;
+};
 
 // Collects a folder's names for its tree object.
 class DirTreeBuilder {
  public:
-  DirTreeBuilder();
-  ~DirTreeBuilder();
-  DirTreeBuilder(const DirTreeBuilder&) = delete;
-  DirTreeBuilder& operator=(const DirTreeBuilder&) = delete;
   // Both in the order of their bytes, files apart from folders.
-  void AddFile(const std::string& name, const Sha256& object);
-  void AddDirectory(const std::string& name, const Sha256& tree, const Sha256& meta);
-  glib::VariantPtr Finish();
+  void AddFile(std::string_view name, const Sha256& object);
+  void AddDirectory(std::string_view name, const Sha256& tree, const Sha256& meta);
+  std::string Finish();
 
  private:
-  GVariantBuilder files_;
-  GVariantBuilder directories_;
+  VariantArray files_;
+  VariantArray directories_;
 };
 
 struct CommitFields {
@@ -49,9 +56,7 @@ struct CommitFields {
 };
 glib::VariantPtr CommitVariant(const CommitFields& fields);
 
-// The serialized bytes and their SHA-256.
 ByteSpan VariantBytes(GVariant* variant);
-Sha256 VariantId(GVariant* variant);
 
 // Names and link targets are text to OSTree: UTF-8 without NUL. kCorrupt.
 Status CheckOstreeText(std::string_view text, std::string_view what);

@@ -14,10 +14,8 @@ Result<TreeIds> WriteTree(ObjectStage& stage, const Node& folder) {
     builder.AddDirectory(name, below.tree, below.meta);
   }
   TreeIds ids;
-  const glib::VariantPtr tree = builder.Finish();
-  ASSIGN_OR_RETURN(ids.tree, stage.AddMetadata(OSTREE_OBJECT_TYPE_DIR_TREE, tree.get()));
-  const glib::VariantPtr meta = DirMetaVariant(*folder.inode);
-  ASSIGN_OR_RETURN(ids.meta, stage.AddMetadata(OSTREE_OBJECT_TYPE_DIR_META, meta.get()));
+  ASSIGN_OR_RETURN(ids.tree, stage.AddMetadata(OSTREE_OBJECT_TYPE_DIR_TREE, AsBytes(builder.Finish())));
+  ASSIGN_OR_RETURN(ids.meta, stage.AddMetadata(OSTREE_OBJECT_TYPE_DIR_META, AsBytes(DirMetaBytes(*folder.inode))));
   return ids;
 }
 

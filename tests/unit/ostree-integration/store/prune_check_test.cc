@@ -168,5 +168,24 @@ TEST_F(CheckTest, NamesTheRefsThatNeedADamagedObject) {
                                                     "hostapp/layer/" + image_.config.diff_ids[0].Hex()));
 }
 
+// A store of another version: every object is what its name says.
+TEST_F(CheckTest, FindsAnIndexOfAVersionThatItDoesNotKnowAndImportsTheLayerAgain) {
+  const Digest diff_id = image_.config.diff_ids[0];
+  const std::string ostree = "ostree --repo=" + Repo(), there = dir_ / "layer";
+  ASSERT_EQ(Run(ostree + " checkout -C hostapp/layer/" + diff_id.Hex() + " " + there).first, 0);
+  ASSERT_EQ(Run("printf '\\1' | dd conv=notrunc bs=1 seek=8 of=" + there + "/index").first, 0);
+  ASSERT_EQ(Run(ostree + " commit --branch=hostapp/layer/" + diff_id.Hex() + " --tree=dir=" + there).first, 0);
+  const auto found = CheckStore(store(), ctx());
+  ASSERT_OK(found);
+  ASSERT_EQ(found->problems.size(), 1U);
+  EXPECT_EQ(found->problems[0].kind, StoreProblem::Kind::kDamagedIndex);
+  EXPECT_THAT(found->problems[0].what, HasSubstr("version 1, which is not known here; `hostapp fsck --repair`"));
+  ASSERT_OK(RepairImage(store(), found->problems, image_.manifest, image_.config, *image_.source, ctx()));
+  const auto after = CheckStore(store(), ctx());
+  ASSERT_OK(after);
+  EXPECT_TRUE(after->problems.empty()) << after->problems[0].what;
+  ExpectOstreeFsckClean();
+}
+
 }  // namespace
 }  // namespace hostapp
