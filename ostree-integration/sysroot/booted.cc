@@ -55,6 +55,8 @@ BootedRoot ParseRoot(const Fields& fields) {
   return {.root = text("root"), .image = text("root-image"), .store = text("root-store"), .etc = text("etc")};
 }
 
+}  // namespace
+
 Result<Booted> ParseBooted(std::string_view text) {
   const Fields fields = ParseFields(text);
   Booted booted;
@@ -70,8 +72,6 @@ Result<Booted> ParseBooted(std::string_view text) {
   booted.root = ParseRoot(fields);
   return booted;
 }
-
-}  // namespace
 
 Result<std::optional<Booted>> ReadBooted(const Sysroot& sysroot) {
   const std::string& path = sysroot.paths().boot_record;
