@@ -62,7 +62,7 @@ Result<Booted> ParseBooted(std::string_view text) {
   Booted booted;
   const auto serial = fields.find("serial");
   const auto number = serial == fields.end() ? std::nullopt : ParseUint64(serial->second);
-  if (!number || *number == bootsel::kNoSerial) {
+  if (!number || *number == bootsel::kNoSerial || *number > bootsel::kMaxSerial) {
     return Wrong("serial", serial == fields.end() ? std::string_view() : serial->second);
   }
   booted.serial = *number;

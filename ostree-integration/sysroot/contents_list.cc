@@ -21,6 +21,10 @@ Status ContentsReader::Take(ByteSpan records, const std::function<void(const Con
   for (; !records.empty(); records = records.subspan(kContentsRecordBytes)) {
     const ContentsRecord record{.id = ReadContentsNumber(&records[0]), .size = ReadContentsNumber(&records[8])};
     if (last_ && record.id <= *last_) return Error(Errc::kCorrupt, "the list of contents is not in order");
+    if (record.size > kMaxContentsBytes - total_) {
+      return Error(Errc::kCorrupt, "the list of contents has more bytes than any disk");
+    }
+    total_ += record.size;
     last_ = record.id;
     left_ -= kContentsRecordBytes;
     use(record);

@@ -21,6 +21,9 @@ inline constexpr const char* kContentsName = "contents";
 inline constexpr std::string_view kContentsMagic = "HSTCONT1";
 inline constexpr size_t kContentsRecordBytes = 16;
 
+// What a tree has at most: half of what JSON's readers can hold, so that root.cfs may be added.
+inline constexpr uint64_t kMaxContentsBytes = uint64_t{1} << 62;
+
 struct ContentsRecord {
   uint64_t id = 0;
   uint64_t size = 0;
@@ -38,13 +41,15 @@ class ContentsReader {
 
   // Of the records: how many bytes are still to come.
   uint64_t left() const { return left_; }
-  // Whole records, at most as many as are left. kCorrupt: one is out of order; `use` has had those before it.
+  // Whole records, at most as many as are left. kCorrupt: one is out of order, or all sizes are above
+  // kMaxContentsBytes together; `use` has had those before it.
   Status Take(ByteSpan records, const std::function<void(const ContentsRecord&)>& use);
 
  private:
   explicit ContentsReader(uint64_t left) : left_(left) {}
 
   uint64_t left_;
+  uint64_t total_ = 0;
   std::optional<uint64_t> last_;
 };
 
