@@ -24,7 +24,6 @@ class Writer {
     for (size_t i = 0; i < count; i++) *at_++ = static_cast<std::byte>(values[i]);
   }
   void Pad(size_t bytes) { Number(0, bytes); }
-  const std::byte* at() const { return at_; }
 
  private:
   std::byte* at_;
