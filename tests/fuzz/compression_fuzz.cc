@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A gzip stream, read beside zlib's reading of it: where both accept it, they must agree.
+// A compressed stream, read in pieces of any size with one outcome, and gzip beside zlib's reading of it: where both
+// accept it, they must agree.
 #include <zlib.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <string>
 
 #include "hostapp/layer/compression.h"
+#include "hostapp/oci/descriptor.h"
+#include "tests/fuzz/selected.h"
 #include "tests/support/byte_streams.h"
 
 namespace hostapp {
 namespace {
 
+using fuzz::Require;
 using testing::ReadAll;
 using testing::TextSource;
 
@@ -21,7 +24,7 @@ constexpr size_t kMaxOutput = 1 << 17;
 // Members in a row until the end of `bytes`; nothing where zlib finds a fault or there is too much.
 std::optional<std::string> ByZlib(std::string bytes) {
   z_stream stream{};
-  if (inflateInit2(&stream, MAX_WBITS + 16) != Z_OK) abort();
+  Require(inflateInit2(&stream, MAX_WBITS + 16) == Z_OK);
   std::string out(kMaxOutput + 1, '\0');
   stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
   stream.avail_in = static_cast<uInt>(bytes.size());
@@ -38,13 +41,36 @@ std::optional<std::string> ByZlib(std::string bytes) {
   return out;
 }
 
-std::optional<std::string> ByUs(const std::string& bytes, size_t input_piece, size_t output_piece) {
+std::optional<std::string> ByUs(Compression compression, const std::string& bytes, size_t input_piece,
+                                size_t output_piece) {
   TextSource source(bytes, input_piece);
-  const auto stream = Decompress(Compression::kGzip, source, kMaxOutput);
-  if (!stream.ok()) return std::nullopt;
-  const Result<std::string> out = ReadAll(**stream, output_piece);
-  if (!out.ok()) return std::nullopt;
+  const auto stream = Decompress(compression, source, kMaxOutput);
+  const Result<std::string> out = stream.ok() ? ReadAll(**stream, output_piece) : stream.error();
+  if (!out.ok()) {
+    Require(out.error().code() == Errc::kCorrupt);
+    return std::nullopt;
+  }
+  Require(out->size() <= kMaxOutput);
   return *out;
+}
+
+void CheckStream(const std::string& bytes) {
+  for (const Compression compression : {Compression::kNone, Compression::kGzip, Compression::kZstd}) {
+    const auto ours = ByUs(compression, bytes, SIZE_MAX, 65536);
+    Require(ours == ByUs(compression, bytes, 1, 7));  // However it comes and goes.
+    if (compression == Compression::kNone && ours) Require(*ours == bytes);
+    if (compression != Compression::kGzip || !ours) continue;
+    const auto theirs = ByZlib(bytes);
+    if (theirs) Require(*ours == *theirs);
+  }
+}
+
+// What a layer's media type says of it, and nothing for any other type.
+void CheckMediaType(std::string_view text) {
+  const auto compression = CompressionOfMediaType(text);
+  Require(compression.ok() == IsLayerMediaType(text));
+  if (!compression.ok()) Require(compression.error().code() == Errc::kCorrupt);
+  if (compression.ok()) Require((*compression == Compression::kGzip) == text.ends_with("gzip"));
 }
 
 }  // namespace
@@ -52,9 +78,7 @@ std::optional<std::string> ByUs(const std::string& bytes, size_t input_piece, si
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string bytes(reinterpret_cast<const char*>(data), size);
-  const auto ours = hostapp::ByUs(bytes, SIZE_MAX, 65536);
-  if (ours != hostapp::ByUs(bytes, 1, 7)) abort();  // However it comes and goes.
-  const auto theirs = hostapp::ByZlib(bytes);
-  if (ours && theirs && *ours != *theirs) abort();
+  hostapp::CheckStream(bytes);
+  hostapp::CheckMediaType(bytes);
   return 0;
 }
