@@ -191,6 +191,20 @@ void CheckEfiOption(std::string_view text) {
   if (option->active) Require(again.ok() && again->added.empty() && again->order == after.order);
 }
 
+// A description and a PARTUUID, each on its line: ours are written as they are, or refused.
+void CheckEfiText(std::string_view text) {
+  const std::vector<std::string_view> lines = Split(text, '\n');
+  EfiBootOption option{.description = std::string(lines[0]), .path = "\\EFI\\BOOT\\BOOTX64.EFI"};
+  if (lines.size() > 1) option.partition.guid = lines[1];
+  const auto encoded = EncodeEfiBootOption(option);
+  if (!encoded.ok()) {
+    Require(encoded.error().code() == Errc::kInvalid);
+    return;
+  }
+  const auto again = ParseEfiBootOption(*encoded);
+  Require(again && again->description == option.description && StartsTheSame(*again, option));
+}
+
 }  // namespace
 }  // namespace hostapp
 
@@ -199,7 +213,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr void (*kChecks[])(std::string_view) = {CheckGrubEnv,           CheckUbootState,       CheckUbootProven,
                                                    CheckUbootEntry,        CheckSystemdBootName,  CheckVersions,
                                                    CheckSystemdBootFolder, CheckSystemdBootOrder, CheckEntryText,
-                                                   CheckArgument,          CheckEfiOption};
+                                                   CheckArgument,          CheckEfiOption,        CheckEfiText};
   fuzz::RunSelected(data, size, kChecks);
   return 0;
 }
