@@ -9,10 +9,8 @@
 #include <cerrno>
 
 #include "hostapp/base/durable.h"
-#include "hostapp/base/json.h"
 #include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
-#include "hostapp/base/toml.h"
 #include "hostapp/boot/follow_ledger.h"
 #include "hostapp/boot/mark.h"
 
@@ -33,45 +31,15 @@ constexpr Folder kFolders[] = {
 
 constexpr std::string_view kSettings[] = {"usr/lib/hostapp/health.toml", "etc/hostapp/health.toml"};
 constexpr uint64_t kMaxSettingsBytes = 64 << 10;
-constexpr int64_t kMaxSeconds = 86400;
-
-CheckResult::Outcome OutcomeOf(const ProgramResult& program) {
-  if (program.end == ProgramResult::End::kTimedOut) return CheckResult::Outcome::kTimedOut;
-  const bool passed = program.end == ProgramResult::End::kExited && program.code == 0;
-  return passed ? CheckResult::Outcome::kPassed : CheckResult::Outcome::kFailed;
-}
-
-std::string DetailOf(const ProgramResult& program, std::chrono::seconds timeout) {
-  switch (program.end) {
-    case ProgramResult::End::kExited:
-      return StrCat("exit status ", program.code);
-    case ProgramResult::End::kSignalled:
-      return StrCat("killed by signal ", program.code);
-    case ProgramResult::End::kTimedOut:
-      return StrCat("not done after ", timeout.count(), " seconds");
-  }
-  return {};
-}
-
-CheckResult FailedCheck(std::string name, bool required, std::string detail) {
-  return {.name = std::move(name),
-          .required = required,
-          .outcome = CheckResult::Outcome::kFailed,
-          .detail = std::move(detail),
-          .output = {}};
-}
 
 Result<CheckResult> RunCheck(const std::string& path, bool required, std::chrono::seconds timeout, OpContext& ctx) {
   const auto start = ctx.clock.Monotonic();
   Result<ProgramResult> program = RunProgram({path}, timeout, ctx);
   if (!program.ok() && program.error().code() == Errc::kCancelled) return program.error();
   if (!program.ok()) return FailedCheck(path, required, program.error().message());
-  return CheckResult{.name = path,
-                     .required = required,
-                     .outcome = OutcomeOf(*program),
-                     .detail = DetailOf(*program, timeout),
-                     .output = std::move(program->output),
-                     .seconds = std::chrono::duration<double>(ctx.clock.Monotonic() - start).count()};
+  CheckResult check = JudgeProgram(path, required, *std::move(program), timeout);
+  check.seconds = std::chrono::duration<double>(ctx.clock.Monotonic() - start).count();
+  return check;
 }
 
 // What is executable in a folder. A file that is not (a README) is no check.
@@ -101,24 +69,14 @@ Status RunFolder(const Folder& folder, const HealthOptions& options, HealthRepor
   return Ok();
 }
 
-// `systemctl --failed` prints a line for each failed unit and exits 0 either way.
 Status CheckUnits(const HealthOptions& options, HealthReport& report, OpContext& ctx) {
   if (options.systemctl.empty()) return Ok();
   std::vector<std::string> argv = options.systemctl;
   argv.insert(argv.end(), {"--failed", "--plain", "--no-legend", "--no-pager"});
   Result<ProgramResult> program = RunProgram(argv, options.timeout, ctx);
   if (!program.ok() && program.error().code() == Errc::kCancelled) return program.error();
-  CheckResult check{.name = "systemd units", .detail = {}, .output = {}};
-  if (!program.ok()) {
-    check = FailedCheck("systemd units", true, program.error().message());
-  } else {
-    const bool none_failed = Trim(program->output).empty();
-    check.outcome = OutcomeOf(*program);
-    check.detail = none_failed ? DetailOf(*program, options.timeout) : "units have failed";
-    if (!none_failed && check.outcome == CheckResult::Outcome::kPassed) check.outcome = CheckResult::Outcome::kFailed;
-    check.output = std::move(program->output);
-  }
-  report.checks.push_back(std::move(check));
+  report.checks.push_back(program.ok() ? JudgeUnits(*std::move(program), options.timeout)
+                                       : FailedCheck(kUnitsName, true, program.error().message()));
   return Ok();
 }
 
@@ -132,10 +90,6 @@ Status MarkDefaultIfUnproven(const Device& device, OpContext& ctx) {
   return FollowLedger(device, lock, ctx);
 }
 
-std::string FailureText(const CheckResult& check) {
-  return StrCat(check.name, ": ", check.detail, "\n", Trim(check.output));
-}
-
 Status Wait(std::chrono::seconds stability, OpContext& ctx) {
   ctx.log.Info(StrCat("healthy; looking again in ", stability.count(), " seconds"));
   const auto end = ctx.clock.Monotonic() + stability;
@@ -146,22 +100,9 @@ Status Wait(std::chrono::seconds stability, OpContext& ctx) {
   return Ok();
 }
 
-Result<std::chrono::seconds> SecondsAt(const JsonCursor& top, std::string_view key, int64_t least,
-                                       std::chrono::seconds otherwise) {
-  ASSIGN_OR_RETURN(const std::optional<JsonCursor> value, top.OptionalMember(key));
-  if (!value) return otherwise;
-  ASSIGN_OR_RETURN(const int64_t seconds, value->Int(least, kMaxSeconds));
-  return std::chrono::seconds(seconds);
-}
-
 Status ReadSettings(const std::string& path, HealthOptions& options) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(AT_FDCWD, path, kMaxSettingsBytes));
-  ASSIGN_OR_RETURN(const Json document, ParseToml(text, path));
-  const JsonCursor top(document, path);
-  ASSIGN_OR_RETURN(const std::chrono::seconds timeout, SecondsAt(top, "timeout-seconds", 1, options.timeout));
-  ASSIGN_OR_RETURN(options.stability, SecondsAt(top, "stability-seconds", 0, options.stability));
-  options.timeout = timeout;
-  return Ok();
+  return ParseHealthOptions(text, path, options);
 }
 
 }  // namespace

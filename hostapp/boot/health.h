@@ -3,36 +3,18 @@
 // out, is killed or exits other than 0 has failed.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
 
+#include "hostapp/boot/check_result.h"
 #include "hostapp/boot/device.h"
+#include "hostapp/boot/health_options.h"
 
 namespace hostapp {
 
-struct HealthOptions {
-  std::string root = "/";                              // where the folders of checks are looked for
-  std::chrono::seconds timeout{300};                   // of one check
-  std::chrono::seconds stability{60};                  // a trial must still be healthy after this
-  std::vector<std::string> systemctl = {"systemctl"};  // empty: units are not asked about
-};
-
-// The image's settings and then the device's own: {usr/lib,etc}/hostapp/health.toml below `root`, with
-// `timeout-seconds` (1..86400) and `stability-seconds` (0..86400), each optional. One that cannot be read is left out
-// with a warning: a broken file must not keep a device from its updates.
+// The image's settings and then the device's own: {usr/lib,etc}/hostapp/health.toml below `root`. One that cannot be
+// read is left out with a warning: a broken file must not keep a device from its updates.
 HealthOptions ReadHealthOptions(const std::string& root, OpContext& ctx);
-
-struct CheckResult {
-  enum class Outcome { kPassed, kFailed, kTimedOut };
-
-  std::string name;      // the executable's path, or "systemd units"
-  bool required = true;  // a failed one that is only wanted is reported and decides nothing
-  Outcome outcome = Outcome::kPassed;
-  std::string detail;  // "exit status 1", "killed by signal 9", …
-  std::string output;  // the last 4 KiB
-  double seconds = 0;
-};
 
 struct HealthReport {
   std::vector<CheckResult> checks;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kCodecChunk = size_t{128} << 10;
 constexpr size_t kMagicBytes = 6;
+constexpr size_t kZstdHeaderBytes = 18;  // at most
 
 Error Wrong(std::string_view rule) { return Error(Errc::kCorrupt, std::string(rule)); }
 
@@ -195,10 +196,12 @@ class ZstdSource : public BoundedSource {
     ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
     while (out.pos == 0) {
       if (between_frames_) {
-        TRY(input().Want(kMagicBytes));
+        TRY(input().Want(kZstdHeaderBytes));
         if (input().Visible().empty()) return size_t{0};
         // The library would read the formats of its first years too.
         if (Detect(AsText(input().Visible())) != "zstd") return Wrong("something other than zstd after a zstd frame");
+        frame_size_ = ::ZSTD_getFrameContentSize(input().Visible().data(), input().Visible().size());
+        frame_done_ = 0;
       }
       TRY(input().Want(1));
       const ByteSpan bytes = input().Visible();
@@ -209,7 +212,12 @@ class ZstdSource : public BoundedSource {
       if (::ZSTD_isError(result) != 0)
         return Wrong(StrCat("the zstd stream is damaged: ", ::ZSTD_getErrorName(result)));
       input().Take(in.pos);
+      frame_done_ += out.pos;
       between_frames_ = result == 0;
+      // libzstd 1.5.4 looks only where the frame is whole in its input, or its last block is not empty.
+      const bool known = frame_size_ != ZSTD_CONTENTSIZE_UNKNOWN && frame_size_ != ZSTD_CONTENTSIZE_ERROR;
+      if (between_frames_ && known && frame_done_ != frame_size_)
+        return Wrong("a zstd frame has another size than its header says");
       stalled_ = out.pos == 0 && in.pos == 0;
     }
     stalled_ = false;
@@ -220,6 +228,8 @@ class ZstdSource : public BoundedSource {
   ZSTD_DCtx* stream_;
   bool between_frames_ = true;
   bool stalled_ = false;
+  uint64_t frame_size_ = 0;  // as its header says
+  uint64_t frame_done_ = 0;
 };
 
 class PlainSink : public CompressingSink {

@@ -82,7 +82,7 @@ Serial ParseSerial(std::string_view text) {
   for (const char c : text) {
     if (c < '0' || c > '9') return kNoSerial;
     const auto digit = static_cast<Serial>(c - '0');
-    if (serial > (~Serial{0} - digit) / 10) return kNoSerial;
+    if (serial > (kMaxSerial - digit) / 10) return kNoSerial;
     serial = serial * 10 + digit;
   }
   return serial;

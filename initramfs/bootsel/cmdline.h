@@ -35,7 +35,7 @@ Asked ParseAsked(std::string_view cmdline);
 std::string_view LastValue(std::string_view cmdline, std::string_view key);
 bool HasArgument(std::string_view cmdline, std::string_view key);
 
-// Decimal digits without a leading zero, 1..2^64-1; kNoSerial for anything else.
+// Decimal digits without a leading zero, 1..kMaxSerial; kNoSerial for anything else.
 Serial ParseSerial(std::string_view text);
 
 }  // namespace hostapp::bootsel

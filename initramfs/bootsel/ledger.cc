@@ -24,7 +24,6 @@ class Writer {
     for (size_t i = 0; i < count; i++) *at_++ = static_cast<std::byte>(values[i]);
   }
   void Pad(size_t bytes) { Number(0, bytes); }
-  const std::byte* at() const { return at_; }
 
  private:
   std::byte* at_;
@@ -138,6 +137,7 @@ bool Get(Reader& in, FailedManifests& failed) {
   failed.next = in.Number<uint8_t>();
   in.Skip(6);
   bool ok = failed.count <= kFailedManifests && failed.next < kFailedManifests;
+  ok = ok && (failed.count == kFailedManifests || failed.next == failed.count);
   for (ManifestDigest& digest : failed.digests) ok = Get(in, digest) && ok;
   return ok;
 }
@@ -159,6 +159,16 @@ bool GetPayload(Reader& in, Ledger& ledger, size_t payload_bytes) {
   ledger.tail_bytes = static_cast<uint16_t>(payload_bytes - kKnownPayloadBytes);
   in.Bytes(ledger.tail.data(), ledger.tail_bytes);
   return ok;
+}
+
+// Above kMaxSerial nobody could be told what the ledger says, and counting on would begin again at 0.
+bool AreInRange(const Ledger& ledger) {
+  for (const uint64_t number :
+       {ledger.generation, ledger.default_deployment.serial, ledger.previous.serial, ledger.trial.serial,
+        ledger.trial.etc_from, ledger.distrusted_up_to, ledger.last_failure.serial}) {
+    if (number > kMaxSerial) return false;
+  }
+  return true;
 }
 
 uint32_t StoredChecksum(ConstSlot slot) { return Reader(slot.data() + kChecksumOffset).Number<uint32_t>(); }
@@ -281,7 +291,7 @@ SlotState Decode(ConstSlot slot, Ledger& out) {
   if (payload_bytes < kKnownPayloadBytes || payload_bytes > kMaxPayloadBytes) return SlotState::kDamaged;
   Ledger ledger;
   ledger.generation = reader.Number<uint64_t>();
-  if (!GetPayload(reader, ledger, payload_bytes)) return SlotState::kDamaged;
+  if (!GetPayload(reader, ledger, payload_bytes) || !AreInRange(ledger)) return SlotState::kDamaged;
   out = ledger;
   return SlotState::kValid;
 }

@@ -24,6 +24,7 @@ namespace hostapp::bootsel {
 
 using Serial = uint64_t;  // a deployment's serial number; they start with 1
 inline constexpr Serial kNoSerial = 0;
+inline constexpr Serial kMaxSerial = (Serial{1} << 63) - 1;  // what JSON's readers can hold
 
 inline constexpr size_t kSlotBytes = 4096;
 inline constexpr size_t kSlotCount = 2;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/module_list.h"
 #include "ostree-integration/deploy/read_file.h"
 
 namespace hostapp {
@@ -14,8 +15,8 @@ constexpr uint64_t kMaxListBytes = 16 << 20;  // Debian's longest is a hundredth
 // What depmod and the kernel's build left about the modules of one kernel; both empty: nothing.
 struct ModuleLists {
   std::string folder;
-  std::string built_in;  // modules.builtin: "kernel/fs/erofs/erofs.ko" a line
-  std::string loadable;  // modules.dep: "kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.xz" a line
+  std::string built_in;  // modules.builtin
+  std::string loadable;  // modules.dep
 };
 
 struct Need {
@@ -41,24 +42,11 @@ Result<ModuleLists> ReadModuleLists(const ImageStore& store, const std::string& 
   return lists;
 }
 
-// The path of the module in a list, whatever it is compressed with; empty: it is not there.
-std::string_view PathIn(std::string_view list, std::string_view module) {
-  const std::string file = StrCat("/", module, ".ko");
-  for (const std::string_view line : Split(list, '\n')) {
-    const std::string_view path = line.substr(0, line.find(':'));
-    const size_t at = path.rfind('/');
-    if (at == path.npos || !path.substr(at).starts_with(file)) continue;
-    const std::string_view suffix = path.substr(at + file.size());
-    if (suffix.empty() || suffix.starts_with('.')) return path;
-  }
-  return {};
-}
-
 // A module that is listed and was taken out of the image is none.
 Result<bool> Has(const ImageStore& store, const std::string& commit, const ModuleLists& lists,
                  std::string_view module) {
-  if (!PathIn(lists.built_in, module).empty()) return true;
-  const std::string_view path = PathIn(lists.loadable, module);
+  if (!ModulePathIn(lists.built_in, module).empty()) return true;
+  const std::string_view path = ModulePathIn(lists.loadable, module);
   if (path.empty()) return false;
   const Result<UniqueFd> file = OpenFile(store, commit, StrCat(lists.folder, "/", path));
   if (!file.ok() && file.error().code() != Errc::kNotFound) return file.error();

@@ -44,6 +44,10 @@ Result<DeploymentSerial> NextSerial(const Sysroot& sysroot) {
     highest = std::max({highest, ledger.default_deployment.serial, ledger.previous.serial, ledger.trial.serial,
                         ledger.last_failure.serial, ledger.distrusted_up_to});
   }
+  if (highest >= bootsel::kMaxSerial) {
+    return Error(Errc::kCorrupt, StrCat("hostapp/deployments has something called ", highest,
+                                        ", the last number there is; remove what is no deployment"));
+  }
   return highest + 1;
 }
 

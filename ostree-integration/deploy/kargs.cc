@@ -39,23 +39,6 @@ Result<bool> IsForThisMachine(const JsonCursor& top) {
   return std::find(machines.begin(), machines.end(), MachineName()) != machines.end();
 }
 
-Status AppendFrom(std::string_view toml, const std::string& path, std::vector<std::string>& arguments) {
-  ASSIGN_OR_RETURN(const Json json, ParseToml(toml, path));
-  const JsonCursor top(json, path);
-  ASSIGN_OR_RETURN(const bool ours, IsForThisMachine(top));
-  ASSIGN_OR_RETURN(const std::optional<JsonCursor> list, top.OptionalMember("kargs"));
-  if (!ours || !list) return Ok();
-  ASSIGN_OR_RETURN(const std::vector<std::string> found, Strings(*list));
-  for (const std::string& argument : found) {
-    // From the image, so it is the image that breaks the rule.
-    if (const Status fits = CheckKernelArgument(argument); !fits.ok()) {
-      return Error(Errc::kCorrupt, StrCat(path, ": ", fits.error().message()));
-    }
-    arguments.push_back(argument);
-  }
-  return Ok();
-}
-
 Status AppendFolder(const ImageStore& store, const std::string& commit, const std::string& dir,
                     std::vector<std::string>& arguments) {
   const Result<std::vector<TreeEntry>> entries = ListTree(store, commit, dir);
@@ -65,7 +48,8 @@ Status AppendFolder(const ImageStore& store, const std::string& commit, const st
     if (entry.type != TreeEntry::Type::kFile || !entry.name.ends_with(".toml")) continue;
     const std::string path = StrCat(dir, "/", entry.name);
     ASSIGN_OR_RETURN(const std::string toml, ReadImageFile(store, commit, path, kMaxFileBytes));
-    TRY(AppendFrom(toml, Escape(path), arguments));
+    ASSIGN_OR_RETURN(const std::vector<std::string> found, ParseKernelArguments(toml, Escape(path)));
+    arguments.insert(arguments.end(), found.begin(), found.end());
   }
   return Ok();
 }
@@ -78,6 +62,22 @@ bool NamesWhatBoots(std::string_view argument) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> ParseKernelArguments(std::string_view toml, std::string_view what) {
+  ASSIGN_OR_RETURN(const Json json, ParseToml(toml, what));
+  const JsonCursor top(json, what);
+  ASSIGN_OR_RETURN(const bool ours, IsForThisMachine(top));
+  ASSIGN_OR_RETURN(const std::optional<JsonCursor> list, top.OptionalMember("kargs"));
+  if (!ours || !list) return std::vector<std::string>();
+  ASSIGN_OR_RETURN(std::vector<std::string> found, Strings(*list));
+  for (const std::string& argument : found) {
+    // From the image, so it is the image that breaks the rule.
+    if (const Status fits = CheckKernelArgument(argument); !fits.ok()) {
+      return Error(Errc::kCorrupt, StrCat(what, ": ", fits.error().message()));
+    }
+  }
+  return found;
+}
 
 Result<std::vector<std::string>> ImageKernelArguments(const ImageStore& store, const std::string& commit) {
   std::vector<std::string> arguments;

@@ -61,8 +61,9 @@ Result<glib::VariantPtr> LoadMetadata(const ImageStore& store, OstreeObjectType 
                        .While("reading the object ", name));
   const glib::BytesPtr copy(g_bytes_new(bytes.data(), bytes.size()));
   glib::VariantPtr variant = glib::Sink(g_variant_new_from_bytes(FormatOf(type), copy.get(), FALSE));
-  // What is not in normal form could be read as something else by another reader.
-  if (!g_variant_is_normal_form(variant.get())) {
+  // What is not in normal form could be read as something else by another reader. To GLib no bytes at all are in normal
+  // form, and an empty folder: gc would take what is in the real one for garbage.
+  if (bytes.empty() || !g_variant_is_normal_form(variant.get())) {
     return Error(Errc::kCorrupt, StrCat("the object ", name, " is damaged: not a well-formed tree, folder or commit"));
   }
   return variant;

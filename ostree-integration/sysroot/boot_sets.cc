@@ -26,13 +26,10 @@ Result<MeasuredFile> MeasurePastCache(int dir, const std::string& path) {
   return MeasureFile(fd.get()).While("reading ", path);
 }
 
-struct SumsLine {
-  std::string sha256;
-  std::string name;
-};
+}  // namespace
 
-Result<std::vector<SumsLine>> ParseSums(std::string_view text) {
-  std::vector<SumsLine> lines;
+Result<std::vector<BootSetFile>> ParseBootSetSums(std::string_view text) {
+  std::vector<BootSetFile> files;
   for (const std::string_view line : Split(text, '\n')) {
     if (line.empty()) continue;
     const bool framed = line.size() > 66 && line.substr(64, 2) == "  " && HexDecode(line.substr(0, 64)).has_value();
@@ -43,12 +40,10 @@ Result<std::vector<SumsLine>> ParseSums(std::string_view text) {
     if (!framed || leaves) {
       return Error(Errc::kCorrupt, StrCat(kSumsName, ": the line \"", Escape(line), "\" is not \"<sha256>  <name>\""));
     }
-    lines.push_back({std::string(line.substr(0, 64)), std::string(name)});
+    files.push_back({std::string(line.substr(0, 64)), std::string(name)});
   }
-  return lines;
+  return files;
 }
-
-}  // namespace
 
 std::optional<HashValue> ParseBootSetName(std::string_view name) {
   const auto bytes = HexDecode(name);
@@ -88,13 +83,13 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
   if (HashOf(AsBytes(sums)) != digest) {
     return Error(Errc::kCorrupt, StrCat(doing, ": its ", kSumsName, " has been changed; run: hostapp fsck --repair"));
   }
-  ASSIGN_OR_RETURN(const std::vector<SumsLine> lines, ParseSums(sums).While(doing));
-  for (const SumsLine& line : lines) {
+  ASSIGN_OR_RETURN(const std::vector<BootSetFile> files, ParseBootSetSums(sums).While(doing));
+  for (const BootSetFile& file : files) {
     ASSIGN_OR_RETURN(const MeasuredFile measured,
-                     MeasurePastCache(sysroot.boot(), StrCat(path, "/", line.name)).While(doing));
-    if (measured.sha256.Hex() != line.sha256) {
-      return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(line.name), " has sha256 ", measured.sha256.Hex(),
-                                          ", expected ", line.sha256, "; run: hostapp fsck --repair"));
+                     MeasurePastCache(sysroot.boot(), StrCat(path, "/", file.name)).While(doing));
+    if (measured.sha256.Hex() != file.sha256) {
+      return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(file.name), " has sha256 ", measured.sha256.Hex(),
+                                          ", expected ", file.sha256, "; run: hostapp fsck --repair"));
     }
   }
   return Ok();

@@ -22,6 +22,15 @@ inline constexpr const char* kSumsName = "SHA256SUMS";
 // The digest that a set's folder is named by; nothing: not ours.
 std::optional<HashValue> ParseBootSetName(std::string_view name);
 
+// A line of SHA256SUMS.
+struct BootSetFile {
+  std::string sha256;  // hexadecimal
+  std::string name;    // relative, and not leading out of the set
+  bool operator==(const BootSetFile&) const = default;
+};
+// kCorrupt, with the line.
+Result<std::vector<BootSetFile>> ParseBootSetSums(std::string_view text);
+
 bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
 
 // Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt, kNotFound.

@@ -55,12 +55,14 @@ BootedRoot ParseRoot(const Fields& fields) {
   return {.root = text("root"), .image = text("root-image"), .store = text("root-store"), .etc = text("etc")};
 }
 
+}  // namespace
+
 Result<Booted> ParseBooted(std::string_view text) {
   const Fields fields = ParseFields(text);
   Booted booted;
   const auto serial = fields.find("serial");
   const auto number = serial == fields.end() ? std::nullopt : ParseUint64(serial->second);
-  if (!number || *number == bootsel::kNoSerial) {
+  if (!number || *number == bootsel::kNoSerial || *number > bootsel::kMaxSerial) {
     return Wrong("serial", serial == fields.end() ? std::string_view() : serial->second);
   }
   booted.serial = *number;
@@ -70,8 +72,6 @@ Result<Booted> ParseBooted(std::string_view text) {
   booted.root = ParseRoot(fields);
   return booted;
 }
-
-}  // namespace
 
 Result<std::optional<Booted>> ReadBooted(const Sysroot& sysroot) {
   const std::string& path = sysroot.paths().boot_record;

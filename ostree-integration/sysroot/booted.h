@@ -25,6 +25,9 @@ struct Booted {
   BootedRoot root;
 };
 
+// The helper's record. kCorrupt when it cannot be understood; keys that are not known are a newer helper's.
+Result<Booted> ParseBooted(std::string_view text);
+
 // Nothing when the sysroot is not the running system's. kCorrupt when the record cannot be understood.
 Result<std::optional<Booted>> ReadBooted(const Sysroot& sysroot);
 

@@ -8,6 +8,7 @@
 #include "hostapp/base/durable.h"
 #include "hostapp/base/json.h"
 #include "hostapp/base/strings.h"
+#include "initramfs/bootsel/cmdline.h"
 
 namespace hostapp {
 namespace {
@@ -19,8 +20,9 @@ constexpr int64_t kSchema = 1;
 const char* NameOf(Mark mark) { return mark == Mark::kGood ? "good" : "pinned"; }
 
 std::optional<DeploymentSerial> SerialOf(std::string_view name) {
-  if (name.starts_with('0')) return std::nullopt;  // one name for one serial
-  return ParseUint64(name);
+  const DeploymentSerial serial = bootsel::ParseSerial(name);
+  if (serial == bootsel::kNoSerial) return std::nullopt;
+  return serial;
 }
 
 Json ArgumentsJson(const std::vector<std::string>& arguments) {

@@ -9,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <functional>
-#include <optional>
 #include <unordered_map>
 
 #include "hostapp/base/strings.h"
@@ -18,11 +17,6 @@ namespace hostapp {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{256} << 10;  // whole records
-
-struct Record {
-  uint64_t id = 0;
-  uint64_t size = 0;
-};
 
 // As much as fits, less only at the end.
 Result<size_t> Fill(int file, MutableByteSpan buffer) {
@@ -39,30 +33,23 @@ Result<size_t> Fill(int file, MutableByteSpan buffer) {
 
 // One list: its records as they lie there, in the order of their ids. kCorrupt: not in order, or shorter than it was;
 // what came before has been used.
-Status ForEachRecord(const Sysroot& sysroot, DeploymentSerial serial, const std::function<void(const Record&)>& use) {
+Status ForEachRecord(const Sysroot& sysroot, DeploymentSerial serial,
+                     const std::function<void(const ContentsRecord&)>& use) {
   const std::string path = StrCat(serial, "/", kContentsName);
   const UniqueFd file(::openat(sysroot.deployments(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};
   if (!file.valid() || ::fstat(file.get(), &info) != 0) return SysError(errno, StrCat("opening ", path));
   std::array<std::byte, kContentsMagic.size()> magic;
   ASSIGN_OR_RETURN(const size_t got, Fill(file.get(), magic));
-  uint64_t left = static_cast<uint64_t>(info.st_size) - got;
-  if (AsText(ByteSpan(magic).first(got)) != kContentsMagic || left % kContentsRecordBytes != 0) {
-    return Error(Errc::kCorrupt, StrCat(path, ": no list of contents"));
-  }
-  std::vector<std::byte> buffer(std::min<uint64_t>(kBufferBytes, left));
-  std::optional<uint64_t> last;
-  while (left > 0) {
-    const MutableByteSpan piece = MutableByteSpan(buffer).first(std::min<uint64_t>(buffer.size(), left));
+  ASSIGN_OR_RETURN(
+      ContentsReader reader,
+      ContentsReader::Begin(ByteSpan(magic).first(got), static_cast<uint64_t>(info.st_size) - got).While(path));
+  std::vector<std::byte> buffer(std::min<uint64_t>(kBufferBytes, reader.left()));
+  while (reader.left() > 0) {
+    const MutableByteSpan piece = MutableByteSpan(buffer).first(std::min<uint64_t>(buffer.size(), reader.left()));
     ASSIGN_OR_RETURN(const size_t filled, Fill(file.get(), piece));
     if (filled < piece.size()) return Error(Errc::kCorrupt, "the list of contents ends early");
-    left -= filled;
-    for (size_t at = 0; at < filled; at += kContentsRecordBytes) {
-      const Record record{.id = ReadContentsNumber(&buffer[at]), .size = ReadContentsNumber(&buffer[at + 8])};
-      if (last && record.id <= *last) return Error(Errc::kCorrupt, "the list of contents is not in order");
-      last = record.id;
-      use(record);
-    }
+    TRY(reader.Take(piece, use));
   }
   return Ok();
 }
@@ -78,12 +65,6 @@ uint64_t RootFileBytes(const Sysroot& sysroot, const Deployment& deployment) {
 
 }  // namespace
 
-uint64_t ReadContentsNumber(const std::byte* at) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < sizeof value; ++i) value = value << 8 | std::to_integer<uint64_t>(at[i]);
-  return value;
-}
-
 std::vector<Result<DeploymentSize>> MeasureDeployments(const Sysroot& sysroot, std::span<const Deployment> deployments,
                                                        OpContext& ctx) {
   constexpr size_t kShared = SIZE_MAX;
@@ -97,7 +78,7 @@ std::vector<Result<DeploymentSize>> MeasureDeployments(const Sysroot& sysroot, s
   const auto measure = [&](size_t i) -> Status {
     TRY(ctx.cancel.Check());
     sizes[i].total = sizes[i].unique = RootFileBytes(sysroot, deployments[i]);
-    return ForEachRecord(sysroot, deployments[i].serial, [&](const Record& record) {
+    return ForEachRecord(sysroot, deployments[i].serial, [&](const ContentsRecord& record) {
       sizes[i].total += record.size;
       const auto [found, is_new] = owners.emplace(record.id, Owner{i, record.size});
       Owner& owner = found->second;

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `contents`: which objects a deployment's tree needs, in its folder, so that its size is known without a walk.
-//
-// Eight bytes "HSTCONT1", then for each object of the tree, once, in the order of the ids: the first eight bytes of its
-// id, and the size of its content in bytes (both as numbers, big end first). Nothing but what people are told of sizes
-// depends on it.
+// What each deployment takes on the disk, by the lists of contents in their folders (contents_list.h).
 #pragma once
 
 #include <cstddef>
@@ -12,16 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "ostree-integration/sysroot/contents_list.h"
 #include "ostree-integration/sysroot/deployment.h"
 
 namespace hostapp {
-
-inline constexpr const char* kContentsName = "contents";
-inline constexpr std::string_view kContentsMagic = "HSTCONT1";
-inline constexpr size_t kContentsRecordBytes = 16;
-
-// One number of a record.
-uint64_t ReadContentsNumber(const std::byte* at);
 
 struct DeploymentSize {
   uint64_t total = 0;   // bytes of content of its tree, and of root.cfs

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every JSON document of an image: manifest, index, config, the files of a layout.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -9,13 +10,12 @@
 #include "hostapp/oci/image_config.h"
 #include "hostapp/oci/layout_index.h"
 #include "hostapp/oci/manifest.h"
+#include "tests/fuzz/selected.h"
 
 namespace hostapp {
 namespace {
 
-void Require(bool condition) {
-  if (!condition) abort();
-}
+using fuzz::Require;
 
 void CheckDescriptor(const Descriptor& descriptor) {
   const Json json = ToJson(descriptor);
@@ -27,7 +27,12 @@ void CheckIndex(const Index& index) {
   for (const Descriptor& entry : index.manifests) CheckDescriptor(entry);
   const auto selected = SelectPlatform(index, HostPlatform());
   if (!selected.ok()) Require(selected.error().code() == Errc::kNotFound);
-  (void)SelectLayoutEntry(index, Reference{});
+  for (const char* const tag : {"", "v1", "tag"}) {
+    Reference reference{.transport = Reference::Transport::kLayoutDir};
+    reference.tag = tag;
+    const auto entry = SelectLayoutEntry(index, reference);
+    if (entry.ok()) Require(std::find(index.manifests.begin(), index.manifests.end(), *entry) != index.manifests.end());
+  }
   if (index.manifests.empty()) return;
   const auto text = WithLayoutEntry(index.document.bytes, index.manifests[0], "tag");
   // An index.json that names something else for itself is refused there.
@@ -42,14 +47,50 @@ void CheckManifest(const Manifest& manifest) {
   (void)CheckIsImage(manifest);
 }
 
+// A value is one thing, and says of no other that it is that.
+void CheckValue(const JsonCursor& value) {
+  const auto elements = value.Elements();
+  const auto members = value.Members();
+  const bool number = value.Int(INT64_MIN, INT64_MAX).ok() || value.json().AsDouble() != nullptr;
+  const int things =
+      int{value.String().ok()} + int{value.Bool().ok()} + int{number} + int{elements.ok()} + int{members.ok()};
+  Require(things == (value.json().is_null() ? 0 : 1));
+  if (elements.ok()) {
+    for (const JsonCursor& element : *elements) CheckValue(element);
+  }
+  if (!members.ok()) return;
+  for (const auto& [key, member] : *members) {
+    CheckValue(member);
+    Require(value.OptionalStringAt(key).ok() == (member.json().is_null() || member.String().ok()));
+    Require(value.IntAt(key, 0, 9).ok() == member.Int(0, 9).ok());
+  }
+}
+
+void CheckJson(const std::string& text) {
+  constexpr JsonLimits kLarge{.max_bytes = size_t{64} << 20};
+  Require(!ParseJson(text + "    ", "text", {.max_bytes = 3}).ok());
+  const auto json = ParseJson(text, "text");
+  if (!json.ok()) return;
+  CheckValue(JsonCursor(*json, "text"));
+  const std::string canonical = json->Dump();
+  for (const std::string& written : {canonical, json->Pretty()}) {
+    const auto again = ParseJson(written, "text", kLarge);
+    Require(again.ok() && again->Dump() == canonical);
+  }
+  Require(ParseJson(Json(uint64_t{text.size()}).Dump(), "size").ok());
+}
+
 }  // namespace
 }  // namespace hostapp
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hostapp;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  for (const std::string_view type : {std::string_view(), media_type::kOciManifest, media_type::kOciIndex}) {
+  for (const std::string_view type : {std::string_view(), media_type::kOciManifest, media_type::kOciIndex,
+                                      std::string_view("text/html; charset=utf-8")}) {
     const auto parsed = ParseDocument({.media_type = std::string(type), .bytes = text});
+    const auto manifest_alone = ParseManifest({.media_type = std::string(type), .bytes = text});
+    Require(manifest_alone.ok() == (parsed.ok() && std::holds_alternative<Manifest>(*parsed)));
     if (!parsed.ok()) {
       Require(parsed.error().code() == Errc::kCorrupt);
       continue;
@@ -65,11 +106,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (version) Require(!version->empty() && version->size() <= 256);
   }
   (void)CheckLayoutFile(text);
-  const auto json = ParseJson(text, "text");
-  if (json.ok()) {
-    const std::string canonical = json->Dump();
-    const auto again = ParseJson(canonical, "text", {.max_bytes = size_t{64} << 20});
-    Require(again.ok() && again->Dump() == canonical);
-  }
+  CheckJson(text);
   return 0;
 }

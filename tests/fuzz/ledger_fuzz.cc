@@ -7,17 +7,19 @@
 #include <cstring>
 #include <vector>
 
+#include "hostapp/base/json.h"
 #include "initramfs/bootsel/choose.h"
 #include "initramfs/bootsel/crc32c.h"
 #include "initramfs/bootsel/transitions.h"
+#include "ostree-integration/sysroot/history.h"
+#include "tests/fuzz/selected.h"
+#include "tools/hostapp/render.h"
 
 namespace {
 
 using namespace hostapp::bootsel;  // NOLINT: the harness speaks of nothing else
 
-void Require(bool holds) {
-  if (!holds) abort();
-}
+using hostapp::fuzz::Require;
 
 // A fuzzer does not guess checksums; every other input gets a right one.
 void Repair(std::span<std::byte, kSlotBytes> slot) {
@@ -43,6 +45,45 @@ void CheckChoice(const Ledger& ledger, const Asked& asked) {
   }
 }
 
+void CheckEncoding(const Ledger& ledger) {
+  std::array<std::byte, kSlotBytes> once{}, twice{};
+  Encode(ledger, once);
+  Ledger again;
+  Require(Decode(once, again) == SlotState::kValid && again == ledger);
+  Encode(again, twice);
+  Require(once == twice);
+}
+
+// Whatever becomes of it is a ledger again, and what has failed is remembered until it has proved itself.
+void CheckTransitions(const Ledger& ledger, std::string_view text) {
+  const bool on_trial = ledger.trial.serial != kNoSerial,
+             named = ledger.trial.manifest.algorithm != DigestAlgorithm::kNone;
+  Ledger failed = ledger;
+  GiveTryBack(failed);
+  FailTrial(failed, ledger.last_failure.cause, text, {});
+  CheckEncoding(failed);
+  Require(failed.trial.serial == kNoSerial && (!on_trial || !named || failed.failed.Contains(ledger.trial.manifest)));
+  failed.trial = ledger.trial;
+  PromoteTrial(failed);
+  CheckEncoding(failed);
+  Require(!on_trial || !failed.failed.Contains(ledger.trial.manifest));
+  Ledger running = ledger;
+  ReachUserSpace(running, ledger.previous.serial, {}, Reason::kDefaultGaveWay, {});
+  CheckEncoding(running);
+  for (int cause = 0; cause <= static_cast<int>(Cause::kMarkedFailed) + 1; cause++)
+    Require(!CauseName(static_cast<Cause>(cause)).empty());
+}
+
+// What it says can be told, now and in the history.
+void Show(const Ledger& ledger) {
+  hostapp::StatusReport report;
+  report.ledger = ledger;
+  Require(hostapp::ParseJson(hostapp::cli::RenderStatus(report).document.Dump(), "status").ok());
+  hostapp::History history;
+  hostapp::Advance(history, ledger, {});
+  Require(hostapp::ParseHistory(hostapp::HistoryJson(history)).ok());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -54,22 +95,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   LedgerFile read;
   ReadLedgerFile(std::span(file).first(size < file.size() ? size : file.size()), read);
+  for (const SlotState state : read.slots) Require(!SlotStateName(state).empty());
   if (read.pick.newest < 0) return 0;
-  std::array<std::byte, kSlotBytes> once{};
-  std::array<std::byte, kSlotBytes> twice{};
-  Encode(read.ledger, once);
-  Ledger again;
-  Require(Decode(once, again) == SlotState::kValid && again == read.ledger);
-  Encode(again, twice);
-  Require(once == twice);
+  CheckEncoding(read.ledger);
   const Ledger& ledger = read.ledger;
+  Show(ledger);
   const NamedDeployment& named_default = ledger.default_deployment;
   CheckChoice(ledger, {});
   CheckChoice(ledger, {.serial = ledger.trial.serial, .boot_set = ledger.trial.boot_set});
   CheckChoice(ledger, {.serial = named_default.serial, .boot_set = ledger.trial.boot_set});
-  Ledger changed = ledger;
-  GiveTryBack(changed);
-  FailTrial(changed, Cause::kUnknown, ledger.last_failure.Text(), {});
-  ReachUserSpace(changed, ledger.previous.serial, {}, Reason::kDefaultGaveWay, {});
+  CheckTransitions(ledger, {reinterpret_cast<const char*>(data), size});
   return 0;
 }

@@ -157,6 +157,25 @@ TEST(Decompress, ReadsAGzipHeaderWithACheckSumOfItsOwnInAnyPieces) {
 
 TEST(Decompress, PassesPlainBytesOn) { EXPECT_EQ(*Decompressed(Compression::kNone, "plain", 5), "plain"); }
 
+// A header of 128 bytes, and an empty last block with the right check sum: libzstd 1.5.4 takes it when it comes in
+// pieces.
+TEST(Decompress, RefusesAZstdFrameOfAnotherSizeThanItSaysInAnyPieces) {
+  const std::string frame("\x28\xb5\x2f\xfd\x24\x80\x01\x00\x00\x99\xe9\xd8\x51", 13);
+  const std::string honest = std::string(frame).replace(5, 1, 1, '\0');
+  for (const size_t piece : {size_t{1}, size_t{5}, SIZE_MAX}) {
+    for (const size_t room : {size_t{7}, size_t{65536}}) {
+      TextSource source(frame, piece), small(honest + honest, piece);
+      const auto stream = Decompress(Compression::kZstd, source, 1000),
+                 other = Decompress(Compression::kZstd, small, 1000);
+      ASSERT_TRUE(stream.ok() && other.ok());
+      const Result<std::string> back = ReadAll(**stream, room);
+      ASSERT_FALSE(back.ok()) << piece << ", " << room;
+      EXPECT_EQ(back.error().code(), Errc::kCorrupt);
+      EXPECT_EQ(ReadAll(**other, room).value(), "");
+    }
+  }
+}
+
 TEST(Decompress, SkipsSkippableFrames) {  // row 54
   const std::string frame = Compressed(Compression::kZstd, "text");
   const auto back =

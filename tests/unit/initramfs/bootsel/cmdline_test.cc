@@ -55,7 +55,8 @@ TEST(ParseAsked, AsksForNothingUnlessBothArgumentsAreThereOnceAndWellFormed) {
 }
 
 TEST(ParseAsked, TakesTheGreatestSerial) {
-  EXPECT_EQ(ParseAsked("hostapp.deployment=18446744073709551615 " + kSet).serial, ~Serial{0});
+  EXPECT_EQ(ParseAsked("hostapp.deployment=9223372036854775807 " + kSet).serial, kMaxSerial);
+  EXPECT_EQ(ParseAsked("hostapp.deployment=9223372036854775808 " + kSet).serial, kNoSerial);
 }
 
 TEST(ArgumentReader, ReadsQuotesAsTheKernelDoes) {

@@ -173,6 +173,7 @@ TEST(Ledger, RefusesFieldsThatNoWriterMakesEvenWithARightChecksum) {
       {"text longer than its field", 499, 0x05, SlotState::kDamaged},
       {"more failed manifests than places", 1528, 17, SlotState::kDamaged},
       {"a next place outside the ring", 1529, 16, SlotState::kDamaged},
+      {"a next place that leaves a gap, where what fails next would be forgotten", 1529, 5, SlotState::kDamaged},
   };
   for (const Damage& damage : kDamages) {
     SlotBytes slot = Encoded(FullLedger());
@@ -181,6 +182,26 @@ TEST(Ledger, RefusesFieldsThatNoWriterMakesEvenWithARightChecksum) {
     Ledger untouched;
     EXPECT_EQ(Decode(slot, untouched), damage.want) << damage.what;
     EXPECT_EQ(untouched, Ledger{}) << damage.what;
+  }
+}
+
+// Nothing that people and programs are told of it could say them: JSON's readers have 63 bits.
+TEST(Ledger, RefusesASerialThatNoDeploymentCanHave) {
+  const std::pair<const char*, Serial& (*)(Ledger&)> kSerials[] = {
+      {"default", [](Ledger& ledger) -> Serial& { return ledger.default_deployment.serial; }},
+      {"previous", [](Ledger& ledger) -> Serial& { return ledger.previous.serial; }},
+      {"trial", [](Ledger& ledger) -> Serial& { return ledger.trial.serial; }},
+      {"etc_from", [](Ledger& ledger) -> Serial& { return ledger.trial.etc_from; }},
+      {"distrusted_up_to", [](Ledger& ledger) -> Serial& { return ledger.distrusted_up_to; }},
+      {"last_failure", [](Ledger& ledger) -> Serial& { return ledger.last_failure.serial; }},
+      {"generation", [](Ledger& ledger) -> Serial& { return ledger.generation; }},
+  };
+  for (const auto& [what, field] : kSerials) {
+    Ledger ledger = FullLedger(), decoded;
+    field(ledger) = kMaxSerial;
+    EXPECT_EQ(Decode(Encoded(ledger), decoded), SlotState::kValid) << what;
+    field(ledger) = kMaxSerial + 1;
+    EXPECT_EQ(Decode(Encoded(ledger), decoded), SlotState::kDamaged) << what;
   }
 }
 

@@ -133,5 +133,25 @@ TEST_F(ContentsTest, ThatAreGoneOrDamagedAreAnErrorInTheirPlace) {
   EXPECT_EQ(Measure().at(1)->unique, 1050U);
 }
 
+// One bit of a size is enough, and `status` has no number for it.
+TEST_F(ContentsTest, WithMoreBytesThanAnyDiskAreAnErrorInTheirPlace) {
+  const std::vector<std::vector<ObjectSize>> kTooMuch = {
+      {Object(0, 1, uint64_t{1} << 63)},
+      {Object(0, 1, UINT64_MAX)},
+      {Object(0, 1, uint64_t{1} << 62), Object(0, 2, 1)},
+  };
+  Add(1, {});
+  Add(2, {Object(0, 9, 7)});
+  for (const std::vector<ObjectSize>& objects : kTooMuch) {
+    SetContents(1, objects);
+    const auto sizes = Measure();
+    ASSERT_FALSE(sizes.at(0).ok()) << sizes[0]->total;
+    EXPECT_EQ(sizes[0].error().code(), Errc::kCorrupt);
+    EXPECT_EQ(sizes.at(1)->total, 7u);
+  }
+  SetContents(1, {Object(0, 1, uint64_t{1} << 62)});
+  EXPECT_EQ(Measure().at(0)->total, uint64_t{1} << 62);
+}
+
 }  // namespace
 }  // namespace hostapp

@@ -20,5 +20,18 @@ TEST(NextSerial, IsAboveEveryFolderAndEverySerialOfTheLedger) {
   EXPECT_EQ(NextSerial(sysroot.Open()).value(), 21u) << "or the new one would not be trusted";
 }
 
+TEST(NextSerial, DoesNotBeginAgainBehindTheLastOne) {
+  TestSysroot sysroot;
+  testing::WriteText(sysroot.DeploymentPath(bootsel::kMaxSerial - 1) + "/root/x", "incomplete");
+  EXPECT_EQ(NextSerial(sysroot.Open()).value(), bootsel::kMaxSerial);
+  for (const char* const name : {"9223372036854775807", "18446744073709551615"}) {
+    TestSysroot full;
+    testing::WriteText(StrCat(full.root(), "/hostapp/deployments/", name, "/root/x"), "incomplete");
+    const Result<DeploymentSerial> next = NextSerial(full.Open());
+    ASSERT_FALSE(next.ok()) << name << ": " << *next;
+    EXPECT_EQ(next.error().code(), Errc::kCorrupt);
+  }
+}
+
 }  // namespace
 }  // namespace hostapp

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/unit/ostree-integration/store/store_fixture.h"
 
 namespace hostapp {
@@ -66,6 +68,28 @@ TEST_F(PruneTest, KeepsWhatOtherPeoplesRefsNeed) {
   ASSERT_OK(Prune(store(), {}, PruneMode::kRemove, ctx()));
   EXPECT_THAT(Run("ostree --repo=" + Repo() + " ls somebody/else /layer/usr/old").second, HasSubstr("/layer/usr/old"));
   ExpectOstreeFsckClean();
+}
+
+// What a power cut leaves of a file that was not synced: to GLib no bytes are an empty folder.
+TEST_F(PruneTest, TakesAnEmptiedTreeForNoEmptyFolder) {
+  // The merged usr/lib is neither layer's.
+  const TestImage image = MakeImage(
+      {TarBytes().Dir("usr/").Dir("usr/lib/").File("usr/lib/a", "a").End(), TarBytes().File("usr/lib/b", "b").End()});
+  ASSERT_OK(Pull(image));
+  const std::string commit = FindImage(store(), image.manifest.digest).value()->commit;
+  const std::vector<TreeEntry> top = ListTree(store(), commit, "").value();
+  const auto usr = std::find_if(top.begin(), top.end(), [](const TreeEntry& entry) { return entry.name == "usr"; });
+  ASSERT_NE(usr, top.end());
+  const std::string tree = usr->checksum;
+  ASSERT_EQ(Run("truncate -s 0 " + Repo() + "/objects/" + tree.substr(0, 2) + "/" + tree.substr(2) + ".dirtree").first,
+            0);
+  const std::string before = Snapshot();
+  const auto report = Prune(store(), {image.manifest.digest}, PruneMode::kRemove, ctx());
+  EXPECT_FALSE(report.ok()) << report->objects << " objects of a kept image removed";
+  EXPECT_EQ(Snapshot(), before);
+  const auto listed = ListTree(store(), commit, "usr");
+  ASSERT_FALSE(listed.ok()) << listed->size() << " names in a folder that had one";
+  EXPECT_EQ(listed.error().code(), Errc::kCorrupt);
 }
 
 TEST_F(PruneTest, RemovesNothingWhenAKeptImageIsDamaged) {

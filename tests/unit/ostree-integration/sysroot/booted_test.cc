@@ -56,6 +56,7 @@ TEST(ReadBooted, RefusesWhatItDoesNotUnderstandAndNamesIt) {
   const std::pair<const char*, const char*> kWrong[] = {
       {"", "serial="},
       {"serial=0\nreason=default\nkernel=own\nledger-writable=yes\n", "serial=0"},
+      {"serial=9223372036854775808\nreason=default\nkernel=own\nledger-writable=yes\n", "serial=9223372036854775808"},
       {"serial=x\nreason=default\nkernel=own\nledger-writable=yes\n", "serial=x"},
       {"serial=1\nreason=because\nkernel=own\nledger-writable=yes\n", "reason=because"},
       {"serial=1\nkernel=own\nledger-writable=yes\n", "reason="},

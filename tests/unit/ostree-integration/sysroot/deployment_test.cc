@@ -164,6 +164,7 @@ TEST(LoadDeployments, LeavesOutWhatCannotBeReadWithAWarning) {
   testing::WriteText(sysroot.DeploymentPath(5) + "/deployment.json", "{");
   testing::WriteText(sysroot.DeploymentPath(4) + "/root/x", "incomplete");
   testing::WriteText(sysroot.root() + "/hostapp/deployments/011/deployment.json", "no name of ours");
+  testing::WriteText(sysroot.root() + "/hostapp/deployments/9223372036854775808/deployment.json", "nor this one");
   const Result<std::vector<Deployment>> deployments = LoadDeployments(sysroot.Open(), sysroot.ctx());
   ASSERT_TRUE(deployments.ok());
   std::vector<DeploymentSerial> serials;
