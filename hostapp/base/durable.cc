@@ -66,6 +66,16 @@ Status WriteNewFile(int dir, const std::string& name, ByteSpan bytes, mode_t mod
   return SyncFile(file.get(), sys).While("syncing ", Escape(name));
 }
 
+// The content is on disk, its name is not yet.
+Status ReplaceWithNewFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
+  const std::string unfinished = StrCat(".", name, ".new");
+  Status status = WriteNewFile(dir, unfinished, bytes, mode, sys);
+  if (status.ok()) status = Rename(dir, unfinished, dir, name, sys);
+  // The error that is reported is the first one; what cannot be removed now is overwritten by the next call.
+  if (!status.ok()) (void)RemoveFile(dir, unfinished, sys);
+  return status;
+}
+
 }  // namespace
 
 Result<UniqueFd> OpenDir(int dir, std::string_view path, Syscalls& sys) {
@@ -145,14 +155,15 @@ Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys) {
 }
 
 Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
-  const std::string unfinished = StrCat(".", name, ".new");
-  Status status = WriteNewFile(dir, unfinished, bytes, mode, sys);
-  if (status.ok()) status = Rename(dir, unfinished, dir, name, sys);
-  if (!status.ok()) {
-    // The error that is reported is the first one; what cannot be removed now is overwritten by the next call.
-    (void)RemoveFile(dir, unfinished, sys);
-    return status;
-  }
+  TRY(ReplaceWithNewFile(dir, name, bytes, mode, sys));
+  return SyncDir(dir, sys).While("syncing the folder of ", Escape(name));
+}
+
+Status ReplaceFileOnFat(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
+  TRY(ReplaceWithNewFile(dir, name, bytes, mode, sys));
+  const UniqueFd file(sys.OpenAt(dir, std::string(name).c_str(), O_RDONLY | O_NOFOLLOW, 0));
+  if (!file.valid()) return SysError(-file.get(), StrCat("opening ", Escape(name)));
+  TRY(SyncFile(file.get(), sys).While("syncing ", Escape(name), " under its name"));
   return SyncDir(dir, sys).While("syncing the folder of ", Escape(name));
 }
 

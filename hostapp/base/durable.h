@@ -42,6 +42,10 @@ Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys);
 // ".<name>.new", which the next call overwrites.
 Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
+// The same where a boot loader reads, which may be FAT: there a new name is that of an empty file until the file itself
+// is synced, so that comes before its folder.
+Status ReplaceFileOnFat(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
+
 // Durable. Overwrites existing blocks of a file in place, for records with slots of their own.
 Status OverwriteInPlace(int fd, uint64_t offset, ByteSpan bytes, Syscalls& sys);
 

@@ -79,6 +79,8 @@ Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageSt
   ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(sets.get(), unfinished, 0755, ctx.sys));
   Status status = WriteSet(dir.get(), store, commit, set, ctx);
   if (status.ok()) status = Rename(sets.get(), unfinished, sets.get(), digest.Hex(), ctx.sys);
+  // On FAT the new name is that of a folder without clusters until the folder itself is synced.
+  if (status.ok()) status = SyncDir(dir.get(), ctx.sys);
   if (status.ok()) status = SyncDir(sets.get(), ctx.sys);
   if (status.ok()) status = SyncFilesystem(sets.get(), ctx.sys);
   if (status.ok()) status = CheckBootSet(sysroot, digest);

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 
+import tiny_kernel
 from device import SBIN, UUID, run, write
 
 FAT_ID = "1A2B-3C4D"
@@ -85,13 +86,7 @@ class GrubDisk:
         return digest
 
     def tiny_kernel(self):
-        source = os.path.join(self.tools.source, "tests/boot/tiny_kernel.S")
-
-        def make(path):
-            run(["as", "--32", "-o", path + ".o", source])
-            run(["objcopy", "-O", "binary", "-j", ".text", path + ".o", path])
-
-        return self.tools.made("tiny_kernel", os.path.getmtime(source), make)
+        return self.tools.made("tiny_kernel", os.path.getmtime(tiny_kernel.SOURCE), tiny_kernel.make)
 
     def stage(self, serial, *arguments, good=False):
         digest = self.boot_set(serial)

@@ -11,6 +11,10 @@ sys.dont_write_bytecode = True
 from device import CHECK, Device  # noqa: E402
 from disk_log import do  # noqa: E402
 
+sys.path.insert(1, os.path.join(os.path.dirname(CHECK), "checker"))
+import fat  # noqa: E402
+from files import Folder, tree_of  # noqa: E402
+
 FLIP = "printf x | dd of=%s bs=1 seek=%d conv=notrunc status=none"
 OBJECT = "$(find ostree/repo/objects -name '*.%s' -size +%dc | sort | head -1)"
 SET = "$(ls -d boot/hostapp/*/linux | head -1 | xargs dirname)"
@@ -59,12 +63,33 @@ LOADER_DAMAGES = {
 }
 
 
+def judged_wrongly_on_fat(work):
+    """A folder whose entry has lost its cluster is found; without that there is nothing to find, and every file is read."""
+    disk, folder, place = work + "/fat", work + "/folder", work + "/fat@@0"
+    do("mkfs.vfat", "-C", "-F", "32", "-s", "1", disk, str(36 << 10))
+    os.makedirs(folder + "/A folder with a long name/inside")
+    with open(folder + "/A folder with a long name/inside/" + "long" * 20, "wb") as file:
+        file.write(b"0123456789" * 500)
+    do("mcopy", "-s", "-i", disk, folder + "/A folder with a long name", "::")
+    files = fat.open_fat(place)
+    whole = not list(files.refused()) and {name: value[1] for name, value in tree_of(files, "").items()} == {
+        name: value[1] for name, value in tree_of(Folder(folder), "").items()}
+    with open(disk, "r+b") as file:
+        at = file.read().index(b"INSIDE     ")
+        for half in (20, 26):  # of the number of its first cluster
+            file.seek(at + half)
+            file.write(b"\0\0")
+    found = [text for _, text in fat.open_fat(place).refused()]
+    return int(not whole) + int(found != ["the folder /A folder with a long name/inside has no cluster: Linux will refuse it"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for program in ("hostapp", "make-tiny-image", "loader-tool"):
         parser.add_argument("--" + program, required=True, type=os.path.abspath)
     options = parser.parse_args()
-    wrong = count = 0
+    with tempfile.TemporaryDirectory(prefix="hostapp-checker-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as work:
+        wrong, count = judged_wrongly_on_fat(work), 2
     for loader, damages in [(None, DAMAGES), *LOADER_DAMAGES.items()]:
         work = tempfile.mkdtemp(prefix="hostapp-checker-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         try:

@@ -25,6 +25,7 @@ MAIN_VERBS = ("deploy", "mark-good", "rollback", "gc")
 
 class Device:
     """The verbs of one boot loader, on a folder."""
+    kernel = None  # the file of one that starts; without, the images have nothing but a header
 
     def __init__(self, options, work, loader):
         self.options, self.work, self.loader = options, work, loader
@@ -33,7 +34,7 @@ class Device:
             self.image("v%d" % number, number)
 
     def image(self, tag, number):
-        do(self.options.make_tiny_image, self.images, tag, str(number), "initramfs %s" % number)
+        do(self.options.make_tiny_image, self.images, tag, str(number), "initramfs %s" % number, *filter(None, [self.kernel]))
 
     def argv(self, root, verb):
         words = verb.split()
@@ -65,7 +66,12 @@ class Device:
         done = self.run(root, "--json status")
         if done.returncode != 0:
             return "exit status %d: %s" % (done.returncode, done.stderr.strip())
-        said = json.loads(done.stdout)
+        return self.meaning(done.stdout)
+
+    @staticmethod
+    def meaning(status):
+        """What `status` says of the state, without serial numbers."""
+        said = json.loads(status)
         # Serials are not used twice: a try that failed takes one.
         versions = {entry["serial"]: entry["version"] for entry in said["deployments"]}
         trial = said["trial"]

@@ -18,10 +18,7 @@ Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max
 Status PutBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
                    OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, folder, 0755, ctx.sys));
-  TRY(ReplaceFile(dir.get(), name, AsBytes(content), 0644, ctx.sys));
-  const UniqueFd file(ctx.sys.OpenAt(dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW, 0));
-  if (!file.valid()) return SysError(-file.get(), StrCat("opening ", name));
-  TRY(SyncFile(file.get(), ctx.sys));
+  TRY(ReplaceFileOnFat(dir.get(), name, AsBytes(content), 0644, ctx.sys));
   TRY(CheckpointFilesystem(dir.get(), ctx.sys));
   const Result<std::string> written = ReadPastCache(dir.get(), name, content.size());
   if (written.ok() && *written == content) return Ok();

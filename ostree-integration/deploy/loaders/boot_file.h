@@ -14,9 +14,9 @@ namespace hostapp {
 // As the disk has it: what is cached was written by us a moment ago. Errors as ReadFile().
 Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max_bytes);
 
-// Makes or replaces `folder`/`name` below `boot`, reads it back past the cache and compares. On FAT a rename, its
-// folder synced, leaves an empty file after a power cut: the file itself is synced under its new name, and then the
-// rest of the file system. A crash in between leaves the old file, the new one, or on FAT an empty one. kNoSpace, kIo.
+// Makes or replaces `folder`/`name` below `boot`, syncs the rest of the file system, too, reads the file back past the
+// cache and compares. A crash in between leaves the old file or the new one; on FAT perhaps none, and an empty one only
+// if the kernel writes its folder by itself in that moment. kNoSpace, kIo.
 Status PutBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
                    OpContext& ctx);
 

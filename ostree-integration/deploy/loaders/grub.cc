@@ -66,9 +66,9 @@ bool IsMarked(int boot, uint64_t serial) { return Exists(boot, StrCat(EntryPath(
 
 Status WriteEntry(int dir, const BootEntry& entry, OpContext& ctx) {
   const std::string config = EntryConfig(entry);
-  TRY(ReplaceFile(dir, kConfigName, AsBytes(config), 0644, ctx.sys));
-  return ReplaceFile(dir, kSumsName, AsBytes(Sums(GrubEntryName(entry.serial), config, entry.boot_set.Hex())), 0644,
-                     ctx.sys);
+  TRY(ReplaceFileOnFat(dir, kConfigName, AsBytes(config), 0644, ctx.sys));
+  return ReplaceFileOnFat(dir, kSumsName, AsBytes(Sums(GrubEntryName(entry.serial), config, entry.boot_set.Hex())),
+                          0644, ctx.sys);
 }
 
 // The file exists since the loader was installed; one that is lost is made again, under a new name first.
@@ -82,14 +82,14 @@ Status WriteEnv(int boot, const GrubEnv& env, OpContext& ctx) {
     if (!file.valid()) return SysError(-file.get(), "opening GRUB's environment block");
     return OverwriteInPlace(file.get(), 0, AsBytes(block), ctx.sys).While("writing GRUB's environment block");
   }
-  TRY(ReplaceFile(dir.get(), kEnvName, AsBytes(block), 0644, ctx.sys).While("making GRUB's environment block"));
+  TRY(ReplaceFileOnFat(dir.get(), kEnvName, AsBytes(block), 0644, ctx.sys).While("making GRUB's environment block"));
   return CheckpointFilesystem(dir.get(), ctx.sys);
 }
 
 Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
   if (!entry.proven || IsMarked(boot, entry.serial)) return Ok();
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot, EntryPath(entry.serial), ctx.sys));
-  TRY(ReplaceFile(dir.get(), kGoodName, AsBytes("good\n"), 0644, ctx.sys));
+  TRY(ReplaceFileOnFat(dir.get(), kGoodName, AsBytes("good\n"), 0644, ctx.sys));
   return CheckpointFilesystem(dir.get(), ctx.sys);
 }
 
@@ -123,6 +123,7 @@ Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
     TRY(WriteEntry(dir.get(), entry, ctx).While("writing GRUB's entry for deployment ", entry.serial));
     TRY(SyncDir(dir.get(), ctx.sys));
     TRY(Rename(entries.get(), unfinished, entries.get(), name, ctx.sys));
+    TRY(SyncDir(dir.get(), ctx.sys));  // for FAT, where its new name is without clusters until then
     TRY(SyncDir(entries.get(), ctx.sys));
   }
   TRY(CheckpointFilesystem(entries.get(), ctx.sys));

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "tests/support/faulty_syscalls.h"
+#include "tests/support/syncs_after_rename.h"
 #include "tests/support/temp_dir.h"
 
 namespace hostapp {
@@ -82,6 +83,15 @@ TEST(ReplaceFile, NeverSyncsAFileAgainAfterAFailedSync) {
   EXPECT_FALSE(ReplaceFile(dir.fd(), "f", AsBytes("x"), 0644, sys).ok());
   EXPECT_EQ(sys.syncs, 1);
   EXPECT_THAT(ListDir(dir.fd(), ".").value(), ElementsAre());
+}
+
+// vfat writes the new name with no size and no clusters, and those when the file is synced.
+TEST(ReplaceFileOnFat, SyncsTheFileUnderItsNameBeforeItsFolder) {
+  const TempDir dir;
+  testing::SyncsAfterRename sys;
+  ASSERT_TRUE(ReplaceFileOnFat(dir.fd(), "f", AsBytes("x"), 0644, sys).ok());
+  EXPECT_THAT(sys.synced(), ElementsAre(testing::InodeOf(dir.path() + "/f"), testing::InodeOf(dir.path())));
+  EXPECT_EQ(Content(dir, "f"), "x");
 }
 
 TEST(ReplaceFile, GoesOnAfterShortWrites) {

@@ -13,6 +13,7 @@
 #include "ostree-integration/sysroot/arm_trial.h"
 #include "ostree-integration/sysroot/ledger_file.h"
 #include "tests/support/faulty_syscalls.h"
+#include "tests/support/syncs_after_rename.h"
 #include "tests/support/test_image.h"
 
 namespace hostapp {
@@ -152,6 +153,14 @@ TEST_F(BootSetTest, IsRefusedWithBothNumbersWhereThereIsNoRoom) {
                 HasSubstr(StrCat(bytes, " bytes and ", inodes, " inodes free, the boot set needs ")));
     EXPECT_THAT(testing::NamesIn(SetsPath()), IsEmpty());
   }
+}
+
+// The name of a folder that vfat has not synced is that of one without clusters.
+TEST_F(BootSetTest, IsSyncedUnderItsNameBeforeTheFolderOfSetsIs) {
+  testing::SyncsAfterRename sys;
+  OpContext ctx = With(sys);
+  ASSERT_TRUE(Stage(ctx).ok());
+  EXPECT_THAT(sys.synced(), ElementsAre(testing::InodeOf(SetPath()), testing::InodeOf(SetsPath())));
 }
 
 TEST_F(BootSetTest, IsRemovedWithItsBytesAndASecondTimeToo) {

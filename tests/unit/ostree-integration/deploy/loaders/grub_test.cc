@@ -10,12 +10,14 @@
 #include "ostree-integration/deploy/loaders/grub_config.h"
 #include "ostree-integration/deploy/loaders/grub_env.h"
 #include "tests/support/faulty_syscalls.h"
+#include "tests/support/syncs_after_rename.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_context.h"
 
 namespace hostapp {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(GrubEnv, HasGrubsFormAndSaysItAllInTheFirstSector) {
@@ -66,6 +68,20 @@ struct Entry {
   OpContext ctx{.clock = context.clock, .log = context.log, .progress = context.progress, .cancel = {}, .sys = sys};
   BootEntry entry{.serial = 5, .boot_set = HashOf(AsBytes("set")), .arguments = {}, .version = {}, .proven = false};
 };
+
+// The name of a folder that vfat has not synced is that of one without clusters.
+TEST(GrubLoader, SyncsAnEntryUnderItsNameBeforeTheFolderOfEntries) {
+  Entry made;
+  testing::SyncsAfterRename sys;
+  OpContext ctx{.clock = made.context.clock,
+                .log = made.context.log,
+                .progress = made.context.progress,
+                .cancel = {},
+                .sys = sys};
+  ASSERT_TRUE(GrubLoader(made.boot.get()).Stage(made.entry, ctx).ok());
+  const std::string entries = made.dir.path() + "/hostapp/grub/entries";
+  EXPECT_THAT(sys.synced(), ElementsAre(testing::InodeOf(entries + "/0000000005"), testing::InodeOf(entries)));
+}
 
 TEST(GrubLoader, WritesArgumentsAsTextWithoutQuotes) {
   Entry made;

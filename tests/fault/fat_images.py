@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts the power at the writes to a disk whose boot files lie on FAT, as those of systemd-boot and U-Boot do, and GRUB's may.
+
+The kernel here need not know FAT: a virtual machine's does, and runs the verb on the device's disk, whose every write and flush is kept. Then for each moment between two writes, and for random losses among those that no flush had covered, the disk is made as it would have been:
+
+  loader   the FAT as it is (checker/fat.py, which mtools must agree with on a whole one): what the loader would start is whole
+  Linux    the same and the root file system, its journal replayed: check_disk
+  U-Boot   of every n-th, U-Boot itself starts a kernel from it, one that says what it was started with; what its own writes leave is read again
+  guest    of every n-th, in a virtual machine: `status` says old or new, the verb again succeeds, gc leaves nothing over; check_disk once more
+
+A verb without its syncs (lazy_sync.c) must be found wrong, or the suite is.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[1:1] = [os.path.join(HERE, "checker"), os.path.join(ROOT, "tests/boot")]  # `device` is the one beside this program
+import disk_log  # noqa: E402
+import guest  # noqa: E402
+import tiny_kernel  # noqa: E402
+from boot_sets import LOADERS  # noqa: E402
+from device import MAIN_VERBS, VERBS, Device  # noqa: E402
+from disk_log import do  # noqa: E402
+from fat import open_fat  # noqa: E402
+from files import Folder, tree_of  # noqa: E402
+from results import Rows  # noqa: E402
+
+MIB = 1 << 20
+FAT_AT, FAT_MIB, ROOT_MIB = MIB, 36, 40  # no FAT32 is smaller
+ROOT_AT = FAT_AT + FAT_MIB * MIB
+TABLE = "label: gpt\\nstart=%d, size=%d, type=U\\nstart=%d, size=%d\\n" % tuple(
+    number // disk_log.SECTOR for number in (FAT_AT, FAT_MIB * MIB, ROOT_AT, ROOT_MIB * MIB))
+UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
+GUEST_SECONDS = 120
+
+INIT = r"""#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin:/usr/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+dmesg -n 1
+say() { echo "guest: $*"; }
+cat /etc/hostapp/modules /etc/hostapp/modules.ext4 | while read -r module; do insmod $module 2>/dev/null; done
+h() { LD_PRELOAD= hostapp --sysroot /device --progress none --quiet "$@"; }
+tell_status() { say "$1 $(h --json status 2>&1 | tr -d '\n')"; }
+open_disk() { mkdir -p /device; mount -t ext4 "$1"2 /device && mount -t vfat "$1"1 /device/boot || say "cannot be mounted: $1"; }
+close_disk() { umount /device/boot; umount /device; }
+must() { "$@" || say "FAILED $? $*"; }
+""" + guest.MARK + r"""
+tr -d '\0' < /dev/vdb > /task
+. /task
+say off
+poweroff -f
+"""
+# The verb, on the first disk, whose every write is kept.
+ONCE = r"""
+mkdir -p %(images)s
+mount -o ro -t ext4 /dev/vdc %(images)s
+open_disk /dev/vda
+sync
+mark begin
+must %(environment)s hostapp %(verb)s
+sync
+mark end
+tell_status after
+close_disk
+"""
+# What happens after a cut. `before`: how a verb that can be done once only knows that it has not been.
+AGAIN = r"""
+mkdir -p %(images)s
+mount -o ro -t ext4 /dev/vdc %(images)s
+open_disk /dev/vda
+tell_status found
+must h reconcile
+tell_status then
+[ %(repeats)d = 0 ] && ! h --json status | grep -q '%(before)s' || must hostapp %(verb)s
+must h gc
+tell_status last
+say "left $(h --json gc --dry-run | tr -d '\n ')"
+close_disk
+"""
+
+
+class FatDevice(Device):
+    def __init__(self, options, work, loader, kernel):
+        self.kernel = kernel
+        super().__init__(options, work, loader)
+
+
+class Guest:
+    """A virtual machine whose whole user land is its initramfs: hostapp, and a task on the second disk."""
+
+    def __init__(self, options, work):
+        self.work = work
+        self.kernel = os.path.join(options.build, "tests/boot/kernel")
+        with open(self.kernel + "/version", encoding="ascii") as file:
+            version = file.read().strip()
+        self.initramfs = os.path.join(work, "initramfs")
+        init = os.path.join(work, "init")
+        with open(init, "w", encoding="ascii") as file:
+            file.write(INIT)
+        os.chmod(init, 0o755)
+        programs = {options.hostapp: "usr/bin", os.path.join(options.build, "tools/libexec/hostapp/hostapp-store"): "usr/libexec/hostapp"}
+        files = {"/bin/busybox": "/bin/busybox", init: "/start", options.lazy_sync: "/lazy_sync.so"}
+        for program, place in programs.items():
+            stripped = os.path.join(work, os.path.basename(program))
+            do("strip", "-o", stripped, program)
+            files[stripped] = "/%s/%s" % (place, os.path.basename(program))
+            for library in re.findall(r"(/\S+) \(0x", do("ldd", program)):
+                files[os.path.realpath(library)] = library
+        do(os.path.join(ROOT, "initramfs/mkinitramfs"), "--root", self.kernel + "/root", "--kernel", version, "--helper",
+           os.path.join(options.build, "initramfs/helper/hostapp-init"), "--compress", "none", "--output", self.initramfs,
+           *(word for name in ("vfat", "nls_cp437", "nls_ascii", "nls_utf8") for word in ("--module", name)),
+           *(word for source, target in files.items() for word in ("--add", source + "=" + target)))
+
+    def run(self, task, disk, more, name):
+        """What it says; `disk` are QEMU's options for the first one, `more` the paths of those after the task's."""
+        path = os.path.join(self.work, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(task)
+        os.truncate(path, 8192)
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-display", "none", "-nodefaults", "-no-user-config",
+                   "-no-reboot", "-serial", "stdio", *disk]
+        for other in (path, *more):
+            command += ["-drive", "file=%s,if=virtio,format=raw,readonly=on" % other]
+        command += ["-kernel", self.kernel + "/vmlinuz", "-initrd", self.initramfs, "-append",
+                    "console=ttyS0 no_timer_check loglevel=4 panic=1 rdinit=/start"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUEST_SECONDS, check=False)
+        said = done.stdout.decode(errors="replace").replace("\r", "")
+        if "guest: off" not in said or "guest: cannot be mounted" in said:
+            raise RuntimeError("the virtual machine: " + said[-2000:] + done.stderr.decode()[-500:])
+        return said
+
+
+def plain(disk):
+    return ["-drive", "file=%s,if=virtio,format=raw" % disk]
+
+
+def said_of(text, word):
+    """What the guest said under that word, last."""
+    found = re.findall(r"^guest: %s (.*)$" % word, text, re.M)
+    return found[-1] if found else ""
+
+
+def fat_of(disk):
+    return "%s@@%d" % (disk, FAT_AT)
+
+
+def compare_readers(disk, folder):
+    """The checker's own reader, beside mtools, on a FAT that is whole."""
+    os.makedirs(folder)
+    do("mcopy", "-s", "-n", "-Q", "-i", fat_of(disk), "::*", folder)
+    ours, theirs = ({name: value[1] for name, value in tree_of(files, "").items()} for files in (open_fat(fat_of(disk)), Folder(folder)))
+    if ours != theirs or not ours:
+        raise RuntimeError("the FAT is read in two ways: %s; by mtools: %s" % (ours, theirs))
+    disk_log.remove(folder)
+
+
+class Campaign:
+    """One verb with one loader."""
+
+    def __init__(self, options, work, machine, loader, verb):
+        self.options, self.machine, self.loader, self.verb = options, machine, loader, verb
+        self.work = os.path.join(work, "%s-%s" % (loader, verb))
+        os.makedirs(self.work)
+        self.device = FatDevice(options, self.work, loader, machine.tiny_kernel)
+        self.before_file = self.work + "/before.json"
+        self.images = self.work + "/images.img"
+        self.disk = self.work + "/disk"
+        self.make_disk()
+
+    def make_disk(self):
+        """The device before the verb, its boot files on FAT."""
+        root = self.work + "/root"
+        self.device.prepare(root, VERBS[self.verb][0])
+        self.before = self.device.status(root)
+        status = json.loads(self.device.run(root, "--json status").stdout)
+        # For grep: a verb that can be done once only is done again when the state is the one before it.
+        self.before_pattern = '"default":%d.*"trial":%s' % (status["default"], '{' if status["trial"] else "null")
+        do("mke2fs", "-q", "-F", "-t", "ext4", "-d", self.device.images, self.images, "8M")
+        with open(self.disk, "wb") as file:
+            file.truncate(ROOT_AT + ROOT_MIB * MIB + MIB)
+        do("sh", "-c", "printf '%s' | sfdisk -q '%s'" % (TABLE, self.disk))
+        do("mkfs.vfat", "-F", "32", "-s", "1", "--offset", str(FAT_AT // disk_log.SECTOR), self.disk, str(FAT_MIB * 1024))
+        boot = sorted(os.listdir(root + "/boot"))
+        do("mcopy", "-s", "-Q", "-i", fat_of(self.disk), *(root + "/boot/" + name for name in boot), "::")
+        do("rm", "-r", *(root + "/boot/" + name for name in boot))
+        do("mke2fs", "-q", "-F", "-t", "ext4", "-d", root, "-E", "offset=%d" % ROOT_AT, self.disk, "%dM" % ROOT_MIB)
+        disk_log.remove(root)
+        compare_readers(self.disk, self.work + "/by-mtools")
+        os.makedirs(self.work + "/mount")
+        self.whole(self.disk, self.work, "--record", self.before_file)
+
+    def words(self):
+        return {"images": self.device.images, "verb": " ".join(self.device.argv("/device", VERBS[self.verb][1])[1:])}
+
+    def record(self, control=None):
+        base, disk, log = self.work + "/base", self.work + "/recorded", self.work + "/log"
+        disk_log.copy(self.disk, base)
+        disk_log.copy(self.disk, disk)
+        environment = "LD_PRELOAD=/lazy_sync.so LAZY_SYNC='%s'" % control if control else ""
+        task = ONCE % {**self.words(), "environment": "env " + environment}
+        said = self.machine.run(task, guest.logged_drive(disk, log), [self.images], "task")
+        if "guest: FAILED" in said:
+            raise RuntimeError("the verb: " + said[-1000:])
+        self.after = self.device.meaning(said_of(said, "after"))
+        requests = disk_log.read_log(log)
+        at = {text: count for count, text in guest.marks(requests)}
+        self.recording = disk_log.Recording(base, requests[:at["end"]], at["begin"])
+        os.remove(log)
+        os.remove(disk)
+
+    def look(self, points, lane, control):
+        """Violations of these crash images: (point, view, text). A control needs one."""
+        folder = "%s/lane-%d" % (self.work, lane)
+        os.makedirs(folder + "/mount", exist_ok=True)
+        image = disk_log.Image(self.recording, folder + "/image")
+        crash, found = folder + "/crash", []
+        for index, (count, keep) in points:
+            image.go(count)
+            with image.lose(keep or [True] * len(image.epoch)):
+                image.snapshot(crash)
+            total = len(self.recording.requests) - self.recording.begin
+            name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, total, ", some lost" if keep else "")
+            found += [(name, view, text) for view, text in self.views(crash, folder, index, control)]
+            if control and found:
+                break
+        image.close()
+        return found
+
+    def views(self, crash, folder, index, control):
+        yield from (("the loader", text) for text in self.loader_view(crash))
+        copy = folder + "/copy"
+        disk_log.copy(crash, copy)
+        yield from (("Linux", text) for text in self.whole(copy, folder, "--before", self.before_file))
+        if control:
+            return
+        if self.loader == "uboot" and index % self.options.uboot_every == 0:
+            disk_log.copy(crash, copy)
+            yield from (("U-Boot", text) for text in self.start_uboot(copy))
+        if index % self.options.guest_every == 0:
+            disk_log.copy(crash, copy)
+            yield from (("the guest", text) for text in self.go_on(copy, folder))
+
+    def loader_view(self, disk):
+        return self.device.check(disk, "--boot", fat_of(disk), "--loader-view")
+
+    def whole(self, disk, folder, *words):
+        """Both file systems."""
+        try:
+            disk_log.mount(disk, folder + "/mount", "loop,offset=%d,sizelimit=%d" % (ROOT_AT, ROOT_MIB * MIB))
+        except RuntimeError as error:
+            return ["cannot be mounted: %s" % error]
+        try:
+            return self.device.check(folder + "/mount", "--boot", fat_of(disk), *words)
+        finally:
+            do("umount", folder + "/mount")
+
+    def start_uboot(self, disk):
+        """U-Boot's own code: the first deployment of the loader's order starts, with its own initramfs; and what its counting leaves is whole."""
+        first = LOADERS["uboot"](open_fat(fat_of(disk))).starts()[:1]
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot",
+                   "-serial", "stdio", "-M", "pc", "-bios", UBOOT, *plain(disk)]
+        said = guest.until(command, b"<end>\rinitrd: ", 60)
+        found = re.findall(r"kernel: .*hostapp\.deployment=(\d+) ", said)
+        if [int(serial) for serial in found] != first:
+            yield "I1: it starts %s, not %s: %s" % (found, first, said[-1500:])
+        yield from ("after its start: " + text for text in self.loader_view(disk))
+
+    def go_on(self, disk, folder):
+        """I7, I8, I9 in a virtual machine, which knows FAT; then the checker again."""
+        words = {**self.words(), "repeats": VERBS[self.verb][2], "before": self.before_pattern}
+        said = self.machine.run(AGAIN % words, plain(disk), [self.images], os.path.basename(folder) + "-task")
+        for word in ("found", "then"):
+            try:
+                state = self.device.meaning(said_of(said, word))
+            except ValueError:
+                state = said_of(said, word)
+            if state not in (self.before, self.after):
+                yield "I7: status says %s, before it was %s, after it %s" % (state, self.before, self.after)
+        yield from ("I8: " + text for text in re.findall(r"^guest: (FAILED .*)$", said, re.M))
+        state = said_of(said, "last")
+        if not state.startswith("{") or self.device.meaning(state) != self.after:
+            yield "I8: run again, status says %s, not %s" % (state, self.after)
+        left = json.loads(said_of(said, "left") or '{"objects": "nothing said"}')
+        if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
+            yield "I9: gc leaves %s" % left
+        yield from ("then " + text for text in self.whole(disk, folder))
+
+    def run(self, images, seed, control=False):
+        """(crash images, violations, seconds)."""
+        begun = time.monotonic()
+        points = list(enumerate(disk_log.crash_points(self.recording, images, seed)))
+        lanes = self.options.jobs
+        size = -(-len(points) // lanes)
+        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+            runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane, control) for lane in range(lanes)]
+            found = [violation for run in runs for violation in run.result()]
+        return len(points), found, time.monotonic() - begun
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for program in ("build", "hostapp", "make-tiny-image", "loader-tool", "lazy-sync"):
+        parser.add_argument("--" + program, required=True, type=os.path.abspath)
+    parser.add_argument("--loader", action="append", choices=["grub", "systemd-boot", "uboot"])
+    parser.add_argument("--verb", action="append", choices=sorted(VERBS))
+    parser.add_argument("--images", type=int, default=100, help="of each verb and loader")
+    parser.add_argument("--uboot-every", type=int, default=25, metavar="N", help="of every N-th image U-Boot starts a kernel")
+    parser.add_argument("--guest-every", type=int, default=50, metavar="N", help="of every N-th image the verb runs again")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--rows", help="a file for results.py")
+    parser.add_argument("--no-controls", action="store_true")
+    parser.add_argument("--work", help="where; default: a folder in /dev/shm")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    do(os.path.join(ROOT, "tests/boot/get_kernel"), os.path.join(options.build, "tests/boot/kernel"))
+    work = tempfile.mkdtemp(prefix="hostapp-fat-", dir=options.work or "/dev/shm")
+    violations, blind = [], []
+    print("%-14s%-11s%9s%9s%8s%12s%9s" % ("loader", "verb", "requests", "flushes", "images", "violations", "seconds"), flush=True)
+
+    def row(campaign, verb, images, found, seconds):
+        control = isinstance(found, str)
+        Rows(options.rows).add("%s, %s" % (verb.strip("()"), campaign.loader), "crash images, FAT", images,
+                               found if not control else int(found == "found"), seconds, control)
+        print("%-14s%-11s%9d%9d%8d%12s%9.1f" % (campaign.loader, verb, len(campaign.recording.requests) - campaign.recording.begin,
+                                                campaign.recording.flushes(), images, found, seconds), flush=True)
+    try:
+        machine = Guest(options, work)
+        machine.tiny_kernel = os.path.join(work, "tiny_kernel")
+        tiny_kernel.make(machine.tiny_kernel)
+        for loader in options.loader or ["grub", "systemd-boot", "uboot"]:
+            for verb in options.verb or MAIN_VERBS:
+                campaign = Campaign(options, work, machine, loader, verb)
+                campaign.record()
+                images, found, seconds = campaign.run(options.images, options.seed)
+                row(campaign, verb, images, len(found), seconds)
+                violations += [(loader, *violation) for violation in found]
+                if verb == "deploy" and not options.no_controls:
+                    campaign.record("no sync")
+                    images, found, seconds = campaign.run(options.images, options.seed, control=True)
+                    row(campaign, "(no sync)", images, "found" if found else "NOT FOUND", seconds)
+                    blind += [] if found else ["no sync with " + loader]
+                disk_log.remove(campaign.work)
+    finally:
+        disk_log.remove(work)
+    for loader, point, view, text in violations[:40]:
+        print("\n%s, %s, as %s sees it:\n    %s" % (loader, point, view, text[:600]))
+    if blind:
+        print("\nthe suite is blind to: " + ", ".join(blind))
+    return 1 if violations or blind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
