@@ -99,11 +99,11 @@ std::optional<uint64_t> ParseUint64(std::string_view text) {
 }
 
 std::string HexEncode(ByteSpan bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (const std::byte byte : bytes) {
-    out += kHexDigits[std::to_integer<size_t>(byte >> 4)];
-    out += kHexDigits[std::to_integer<size_t>(byte & std::byte{0xf})];
+    *to++ = kHexDigits[std::to_integer<size_t>(byte >> 4)];
+    *to++ = kHexDigits[std::to_integer<size_t>(byte & std::byte{0xf})];
   }
   return out;
 }

@@ -93,8 +93,8 @@ Result<Made> TryToMakeDeployment(const StoreLock& lock, const Device& device, co
                        .root_chosen = release.root.has_value()};
   ASSIGN_OR_RETURN(wanted.image_arguments, ImageKernelArguments(store, release.commit));
   TRY(CheckLoaderTakes(device, Both(wanted.image_arguments, wanted.device_arguments)));
-  ASSIGN_OR_RETURN(wanted.boot_set, ReadBootSet(store, release.commit, ctx));
   ASSIGN_OR_RETURN(const ImageTree tree, ImageTree::Load(store, release.manifest_digest, ctx));
+  ASSIGN_OR_RETURN(wanted.boot_set, KnownBootSet(store, release.commit, tree, ctx));
   ASSIGN_OR_RETURN(RootChoice root,
                    ChooseRoot(store, release.commit, tree, wanted.boot_set.kernel_version, release.root));
   if (!root.reason.empty()) ctx.log.Info(root.reason);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ostree-integration/store/image_store.h"
+#include "ostree-integration/store/image_tree.h"
 #include "ostree-integration/store/prune.h"
 #include "ostree-integration/sysroot/boot_sets.h"
 
@@ -34,6 +35,10 @@ struct BootSet {
 // neither a Linux x86 boot image nor a PE image, one for another machine, a device tree whose name not every boot file
 // system can hold.
 Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx);
+
+// The same with the hashes that the import took: of the files, only the kernel's header is read. What has been damaged
+// since then is found when the set is staged. The image is that of `commit`.
+Result<BootSet> KnownBootSet(const ImageStore& store, const std::string& commit, const ImageTree& tree, OpContext& ctx);
 
 // Copies the set to the boot file system, reads it back past the page cache and compares; durable. A set that is there
 // already is made durable and checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first

@@ -73,7 +73,7 @@ Result<std::string> WhatKernelLacks(const ImageStore& store, const std::string& 
 // Why the image cannot have a composefs root; empty: it can.
 Result<std::string> Obstacle(const ImageStore& store, const std::string& commit, const ImageTree& tree,
                              const std::string& version, const std::vector<Need>& needs) {
-  const std::string of_tree = tree.ObstacleToRootImage();
+  const std::string& of_tree = tree.ObstacleToRootImage();
   if (!of_tree.empty()) return StrCat("the image has ", of_tree);
   return WhatKernelLacks(store, commit, version, needs);
 }

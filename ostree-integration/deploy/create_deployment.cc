@@ -5,6 +5,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/base/workers.h"
 #include "ostree-integration/deploy/contents.h"
 #include "ostree-integration/deploy/root_file.h"
 #include "ostree-integration/sysroot/ledger_file.h"
@@ -22,9 +23,27 @@ Status FillDeploymentDir(const Sysroot& sysroot, const ImageStore& store, const 
   } else {
     TRY(Checkout(store, deployment.commit, dir.get(), "root", ctx));
   }
-  TRY(SyncFilesystem(dir.get(), ctx.sys));  // its own name, too
-  // The commit point: from here on it is a deployment.
+  return SyncFilesystem(dir.get(), ctx.sys);  // its own name, too
+}
+
+// The commit point: from here on it is a deployment.
+Status Complete(const Sysroot& sysroot, const Deployment& deployment, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(sysroot.deployments(), std::to_string(deployment.serial), ctx.sys));
   return ReplaceFile(dir.get(), "deployment.json", AsBytes(DeploymentJson(deployment)), 0644, ctx.sys);
+}
+
+// The boot set waits for its disk, and the tree for the processor: with `ctx.jobs` above 1 beside each other. Both are
+// durable before the deployment is complete.
+Status Make(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const ImageTree& tree,
+            const NewDeployment& wanted, Deployment& deployment, OpContext& ctx) {
+  Status staged;
+  Workers beside(ctx.jobs);
+  beside.Submit([&](size_t) { staged = StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx); });
+  Status filled = FillDeploymentDir(sysroot, store, tree, wanted.root, deployment, ctx);
+  beside.Wait();
+  TRY(std::move(staged));
+  TRY(std::move(filled).While("making deployment ", deployment.serial));
+  return Complete(sysroot, deployment, ctx).While("making deployment ", deployment.serial);
 }
 
 std::vector<std::string> Joined(std::vector<std::string> first, const std::vector<std::string>& then) {
@@ -65,10 +84,9 @@ Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroo
                         .kernel_version = wanted.boot_set.kernel_version,
                         .created = ctx.clock.UnixSeconds(),
                         .root_chosen = wanted.root_chosen};
-  TRY(StageBootSet(lock, sysroot, store, wanted.commit, wanted.boot_set, ctx));
-  if (Status filled = FillDeploymentDir(sysroot, store, tree, wanted.root, deployment, ctx); !filled.ok()) {
+  if (Status made = Make(lock, sysroot, store, tree, wanted, deployment, ctx); !made.ok()) {
     (void)RemoveDeployment(lock, sysroot, serial, ctx);
-    return std::move(filled).While("making deployment ", serial).error();
+    return std::move(made).error();
   }
   return deployment;
 }

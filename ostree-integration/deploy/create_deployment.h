@@ -23,10 +23,10 @@ struct NewDeployment {
 // The serial that the next deployment gets: one more than any that a folder or the ledger names.
 Result<DeploymentSerial> NextSerial(const Sysroot& sysroot);
 
-// `tree` is that of the image. Writes it (root.cfs or a checkout), stages the boot set, makes both durable, and writes
-// deployment.json last: the commit point. A crash before leaves an incomplete folder and perhaps a boot set, which gc
-// removes. On an error the folder is removed here. Its etc/ is the helper's: made with the first boot, and what is
-// there by then counts as complete.
+// `tree` is that of the image. Writes it (root.cfs or a checkout) and, with `ctx.jobs` above 1 beside it, stages the
+// boot set; makes both durable; and writes deployment.json last: the commit point. A crash before leaves an incomplete
+// folder and perhaps a boot set, which gc removes. On an error the folder is removed here. Its etc/ is the helper's:
+// made with the first boot, and what is there by then counts as complete.
 Result<Deployment> CreateDeployment(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
                                     const ImageTree& tree, const NewDeployment& wanted, OpContext& ctx);
 

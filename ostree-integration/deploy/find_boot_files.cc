@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which files of an image's tree make its boot set.
+#include <unistd.h>
+
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <cerrno>
+#include <functional>
 
 #include "hostapp/base/strings.h"
 #include "hostapp/oci/descriptor.h"
 #include "ostree-integration/deploy/boot_set.h"
 #include "ostree-integration/deploy/kernel_image.h"
-#include "ostree-integration/deploy/read_file.h"
+#include "ostree-integration/store/inode.h"
+#include "ostree-integration/sysroot/measure_file.h"
 
 namespace hostapp {
 namespace {
@@ -86,20 +91,33 @@ Result<Kernel> TheKernel(const ImageStore& store, const std::string& commit) {
                                       "); which one boots must be plain: leave one"));
 }
 
-Result<BootFile> HashFile(const ImageStore& store, const std::string& commit, std::string name, std::string path,
-                          std::string* head) {
+// Size and hash of a file of the tree, for its name in the set.
+using Describe = std::function<Result<BootFile>(std::string name, std::string path)>;
+
+Result<BootFile> DescribeByReading(const ImageStore& store, const std::string& commit, std::string name,
+                                   std::string path) {
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(store, commit, path));
-  BootFile file{.name = std::move(name), .path = std::move(path)};
-  Hasher hasher;
-  const auto add = [&](ByteSpan bytes) {
-    if (head != nullptr && head->size() < kKernelHeaderBytes) head->append(AsText(bytes));
-    hasher.Update(bytes);
-    file.size += bytes.size();
-    return Ok();
-  };
-  TRY(ForEachChunk(fd.get(), add).While("reading ", Escape(file.path)));
-  file.sha256 = hasher.Finish();
+  ASSIGN_OR_RETURN(const MeasuredFile measured, MeasureFile(fd.get()).While("reading ", Escape(path)));
+  return BootFile{.name = std::move(name), .path = std::move(path), .size = measured.size, .sha256 = measured.sha256};
+}
+
+Result<BootFile> DescribeFromIndexes(const ImageTree& tree, std::string name, std::string path) {
+  const Node* node = Below(tree.root(), path);
+  if (node == nullptr || node->inode->type != Inode::Type::kFile) {
+    return Error(Errc::kCorrupt, StrCat(Escape(path), " is in the image's tree and in no index of its layers"));
+  }
+  BootFile file{.name = std::move(name), .path = std::move(path), .size = node->inode->size, .sha256 = {}};
+  std::ranges::copy(node->inode->content, file.sha256.bytes.begin());
   return file;
+}
+
+Status CheckKernel(const ImageStore& store, const std::string& commit, const std::string& path) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(store, commit, path));
+  std::array<std::byte, kKernelHeaderBytes> head;
+  const ssize_t got = ::pread(fd.get(), head.data(), head.size(), 0);
+  if (got < 0) return SysError(errno, StrCat("reading ", Escape(path)));
+  return KernelImageFits(ByteSpan(head).first(static_cast<size_t>(got)), HostPlatform().architecture)
+      .While(Escape(path));
 }
 
 // What FAT can hold and a line of SHA256SUMS can say.
@@ -114,35 +132,50 @@ Status CheckDeviceTreeName(const std::string& dir, const std::string& name) {
 }
 
 Status AddDeviceTrees(const ImageStore& store, const std::string& commit, const std::string& dir,
-                      const std::string& name, BootSet& set) {
+                      const std::string& name, const Describe& describe, BootSet& set) {
   ASSIGN_OR_RETURN(const std::vector<TreeEntry> entries, ListIfThere(store, commit, dir));
   for (const TreeEntry& entry : entries) {
     TRY(CheckDeviceTreeName(dir, entry.name));
     const std::string path = StrCat(dir, "/", entry.name);
     const std::string in_set = StrCat(name, "/", entry.name);
     if (entry.type == TreeEntry::Type::kDirectory) {
-      TRY(AddDeviceTrees(store, commit, path, in_set, set));
+      TRY(AddDeviceTrees(store, commit, path, in_set, describe, set));
     } else if (entry.type == TreeEntry::Type::kFile) {
-      ASSIGN_OR_RETURN(set.files.emplace_back(), HashFile(store, commit, in_set, path, nullptr));
+      ASSIGN_OR_RETURN(set.files.emplace_back(), describe(in_set, path));
     }
   }
   return Ok();
 }
 
-}  // namespace
-
-Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx) {
+Result<BootSet> FindBootSet(const ImageStore& store, const std::string& commit, const Describe& describe,
+                            OpContext& ctx) {
   ASSIGN_OR_RETURN(const Kernel kernel, TheKernel(store, commit));
+  TRY(CheckKernel(store, commit, kernel.kernel_path));
   BootSet set{.kernel_version = kernel.version};
-  std::string head;
-  ASSIGN_OR_RETURN(set.files.emplace_back(), HashFile(store, commit, "linux", kernel.kernel_path, &head));
-  TRY(KernelImageFits(AsBytes(head), HostPlatform().architecture).While(Escape(kernel.kernel_path)));
+  ASSIGN_OR_RETURN(set.files.emplace_back(), describe("linux", kernel.kernel_path));
   TRY(ctx.cancel.Check());
-  ASSIGN_OR_RETURN(set.files.emplace_back(), HashFile(store, commit, "initrd", kernel.initramfs_path, nullptr));
-  TRY(AddDeviceTrees(store, commit, StrCat(kModules, "/", kernel.version, "/dtb"), "dtb", set));
+  ASSIGN_OR_RETURN(set.files.emplace_back(), describe("initrd", kernel.initramfs_path));
+  TRY(AddDeviceTrees(store, commit, StrCat(kModules, "/", kernel.version, "/dtb"), "dtb", describe, set));
   std::sort(set.files.begin(), set.files.end(), [](const BootFile& a, const BootFile& b) { return a.name < b.name; });
   for (const BootFile& file : set.files) set.bytes += file.size;
   return set;
+}
+
+}  // namespace
+
+Result<BootSet> ReadBootSet(const ImageStore& store, const std::string& commit, OpContext& ctx) {
+  const auto describe = [&](std::string name, std::string path) {
+    return DescribeByReading(store, commit, std::move(name), std::move(path));
+  };
+  return FindBootSet(store, commit, describe, ctx);
+}
+
+Result<BootSet> KnownBootSet(const ImageStore& store, const std::string& commit, const ImageTree& tree,
+                             OpContext& ctx) {
+  const auto describe = [&](std::string name, std::string path) {
+    return DescribeFromIndexes(tree, std::move(name), std::move(path));
+  };
+  return FindBootSet(store, commit, describe, ctx);
 }
 
 }  // namespace hostapp

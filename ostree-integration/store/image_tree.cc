@@ -107,16 +107,23 @@ std::string Obstacle(const Inode& inode) {
   return StrCat(" with extended attributes of more than ", composefs::kMaxXattrBytes, " bytes");
 }
 
-std::string Obstacle(const Node& folder, const std::string& path) {
+// The path is put together on the way back: nearly no image has one.
+std::string ObstacleBelow(const Node& folder) {
   for (const auto& [name, child] : folder.children) {
-    const std::string here = StrCat(path, "/", name);
-    std::string obstacle = Obstacle(*child.inode);
-    if (!obstacle.empty()) return Escape(here) + obstacle;
-    if (!child.is_dir()) continue;
-    obstacle = Obstacle(child, here);
-    if (!obstacle.empty()) return obstacle;
+    const std::string obstacle = Obstacle(*child.inode);
+    if (!obstacle.empty()) return StrCat("/", Escape(name), obstacle);
+    const std::string below = ObstacleBelow(child);
+    if (!below.empty()) return StrCat("/", Escape(name), below);
   }
   return {};
+}
+
+std::string ObstacleTo(const Node& root) {
+  for (const auto& [name, child] : root.children) {
+    if (IsObjectFolder(name)) return StrCat("/", name, ", a name that a composefs root needs itself");
+  }
+  const std::string at_root = Obstacle(*root.inode);
+  return at_root.empty() ? ObstacleBelow(root) : "/" + at_root;
 }
 
 Result<RootImage> Write(const ImageStore& store, const Node& root, ByteSink& out, OpContext& ctx) {
@@ -148,25 +155,18 @@ Result<ImageTree> ImageTree::Load(const ImageStore& store, const Digest& manifes
   std::vector<std::string> left_out;  // said when the image was merged
   ASSIGN_OR_RETURN(Node root,
                    HostTree(store, image.config, left_out, ctx).While("the tree of ", manifest_digest.Short()));
-  return ImageTree(store, manifest_digest, std::make_shared<const Node>(std::move(root)));
+  std::string obstacle = ObstacleTo(root);
+  return ImageTree(store, manifest_digest, std::make_shared<const Node>(std::move(root)), std::move(obstacle));
 }
 
 Result<RootImage> ImageTree::WriteRootImage(ByteSink& out, OpContext& ctx) const {
   const auto write = [&]() -> Result<RootImage> {
-    if (const std::string obstacle = ObstacleToRootImage(); !obstacle.empty()) {
-      return Error(Errc::kCorrupt, StrCat("it has ", obstacle, "; deploy with --root checkout"));
+    if (!obstacle_.empty()) {
+      return Error(Errc::kCorrupt, StrCat("it has ", obstacle_, "; deploy with --root checkout"));
     }
     return Write(*store_, *root_, out, ctx);
   };
   return write().While("the root image of ", manifest_digest_.Short());
-}
-
-std::string ImageTree::ObstacleToRootImage() const {
-  for (const auto& [name, child] : root_->children) {
-    if (IsObjectFolder(name)) return StrCat("/", name, ", a name that a composefs root needs itself");
-  }
-  const std::string at_root = Obstacle(*root_->inode);
-  return at_root.empty() ? Obstacle(*root_, "") : "/" + at_root;
 }
 
 std::vector<ObjectSize> ImageTree::Objects() const {

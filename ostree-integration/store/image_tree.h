@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "hostapp/base/bytes.h"
@@ -36,7 +37,7 @@ class ImageTree {
 
   // Why no composefs image can stand for the tree, as what the image has ("/ab, a name that a composefs root needs
   // itself"); empty: one can.
-  std::string ObstacleToRootImage() const;
+  const std::string& ObstacleToRootImage() const { return obstacle_; }
 
   // Files are where `ostree/repo/objects` has them; content of up to 64 bytes is in the image itself
   // (docs/formats-composefs.md). Every device writes the same bytes.
@@ -51,12 +52,14 @@ class ImageTree {
   std::vector<ObjectSize> Objects() const;
 
  private:
-  ImageTree(const ImageStore& store, const Digest& manifest_digest, std::shared_ptr<const Node> root)
-      : store_(&store), manifest_digest_(manifest_digest), root_(std::move(root)) {}
+  ImageTree(const ImageStore& store, const Digest& manifest_digest, std::shared_ptr<const Node> root,
+            std::string obstacle)
+      : store_(&store), manifest_digest_(manifest_digest), root_(std::move(root)), obstacle_(std::move(obstacle)) {}
 
   const ImageStore* store_;
   Digest manifest_digest_;
   std::shared_ptr<const Node> root_;
+  std::string obstacle_;
 };
 
 }  // namespace hostapp

@@ -8,6 +8,8 @@
 namespace hostapp {
 namespace {
 
+using Children = decltype(Node::children);
+
 Status Apply(Node& lower, Node&& upper, const std::string& path);
 
 void Hide(Node& lower, const Node& upper) {
@@ -20,30 +22,40 @@ void Hide(Node& lower, const Node& upper) {
   }
 }
 
-Status ApplyChild(Node& lower, const std::string& name, Node child, const std::string& path) {
-  const auto found = lower.children.find(name);
-  const bool exists = found != lower.children.end();
-  if (!child.is_dir()) {
-    lower.children.insert_or_assign(name, std::move(child));
+// What is new is taken as it is, but for the marks in it, which hide nothing there.
+void DropMarks(Node& node) {
+  std::erase_if(node.children, [](const auto& child) { return IsWhiteout(child.first); });
+  for (auto& [name, child] : node.children) DropMarks(child);
+}
+
+Status ApplyChild(Node& lower, Children::node_type child, const std::string& path) {
+  const auto found = lower.children.lower_bound(child.key());
+  Node& upper = child.mapped();
+  if (found == lower.children.end() || found->first != child.key()) {
+    DropMarks(upper);
+    lower.children.insert(found, std::move(child));
     return Ok();
   }
-  if (exists && !found->second.is_dir() && child.inode->implied) {
-    return Error(Errc::kCorrupt, StrCat("the layer has members below ", Escape(path),
+  Node& there = found->second;
+  const std::string here = path.empty() ? child.key() : StrCat(path, '/', child.key());
+  if (upper.is_dir() && !there.is_dir() && upper.inode->implied) {
+    return Error(Errc::kCorrupt, StrCat("the layer has members below ", Escape(here),
                                         ", which a lower layer made a file or link, without a folder entry for it"));
   }
-  if (!exists || !found->second.is_dir()) {
-    lower.children.insert_or_assign(name, Node{child.inode, {}});
-  } else if (!child.inode->implied) {
-    found->second.inode = child.inode;
+  if (!upper.is_dir() || !there.is_dir()) {
+    DropMarks(upper);
+    there = std::move(upper);
+    return Ok();
   }
-  return Apply(lower.children.find(name)->second, std::move(child), path);
+  if (!upper.inode->implied) there.inode = upper.inode;
+  return Apply(there, std::move(upper), here);
 }
 
 Status Apply(Node& lower, Node&& upper, const std::string& path) {
   Hide(lower, upper);
-  for (auto& [name, child] : upper.children) {
-    if (IsWhiteout(name)) continue;
-    TRY(ApplyChild(lower, name, std::move(child), path.empty() ? name : StrCat(path, '/', name)));
+  while (!upper.children.empty()) {
+    Children::node_type child = upper.children.extract(upper.children.begin());
+    if (!IsWhiteout(child.key())) TRY(ApplyChild(lower, std::move(child), path));
   }
   return Ok();
 }

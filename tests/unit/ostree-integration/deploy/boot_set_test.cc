@@ -10,6 +10,7 @@
 #include "ostree-integration/deploy/contents.h"
 #include "ostree-integration/deploy/create_deployment.h"
 #include "ostree-integration/deploy/kargs.h"
+#include "ostree-integration/store/inode.h"
 #include "ostree-integration/sysroot/arm_trial.h"
 #include "ostree-integration/sysroot/ledger_file.h"
 #include "tests/support/faulty_syscalls.h"
@@ -235,6 +236,36 @@ TEST(ReadBootSet, TakesADistributionsOwnLayoutAndDeviceTrees) {
   EXPECT_THAT(names, ElementsAre("dtb/a..b.dtb", "dtb/vendor/board.dtb", "initrd", "linux"));
   EXPECT_EQ(set.kernel_version, "6.3");
   ASSERT_TRUE(StageBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, sysroot.ctx()).ok());
+}
+
+TEST(KnownBootSet, IsWhatReadingTheFilesGives) {
+  TestSysrootWithStore sysroot;
+  const std::string commit =
+      sysroot.Import({.more_files = {{"usr/lib/modules/6.1.0-tiny/dtb/vendor/board.dtb", "tree"}}}).value();
+  const ImageStore store = sysroot.OpenStore();
+  const Digest manifest = ListImages(store).value()[0].manifest_digest;
+  const ImageTree tree = ImageTree::Load(store, manifest, sysroot.ctx()).value();
+  const BootSet known = KnownBootSet(store, commit, tree, sysroot.ctx()).value();
+  const BootSet read = ReadBootSet(store, commit, sysroot.ctx()).value();
+  EXPECT_EQ(known.Sums(), read.Sums());
+  EXPECT_EQ(known.bytes, read.bytes);
+  EXPECT_EQ(known.kernel_version, read.kernel_version);
+}
+
+TEST(KnownBootSet, OfAFileThatIsDamagedIsNotStaged) {
+  TestSysrootWithStore sysroot;
+  const std::string commit = sysroot.Import({}).value();
+  const ImageStore store = sysroot.OpenStore();
+  const Digest manifest = ListImages(store).value()[0].manifest_digest;
+  const ImageTree tree = ImageTree::Load(store, manifest, sysroot.ctx()).value();
+  const Sha256 object = Below(tree.root(), "usr/lib/modules/6.1.0-tiny/initramfs.img")->inode->object;
+  testing::WriteText(StrCat(sysroot.root(), "/ostree/repo/objects/", ObjectPath(object, "file")), "An initramfs");
+  const BootSet set = KnownBootSet(store, commit, tree, sysroot.ctx()).value();
+  const Status status = StageBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, sysroot.ctx());
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), Errc::kCorrupt);
+  EXPECT_THAT(status.error().message(), HasSubstr("initrd has sha256"));
+  EXPECT_THAT(testing::NamesIn(sysroot.boot() + "/hostapp"), IsEmpty());
 }
 
 TEST(CheckBootable, WantsAnInit) {
