@@ -118,29 +118,33 @@ class Cell:
         return "$ROOT/hostapp/deployments/%d" % serial
 
     # Its starts.
+    def drive(self):
+        """The options for its disk."""
+        return ["-drive", "file=%s,if=virtio,format=raw" % self.disk]
+
     def machine(self, task):
         """The command that starts it, with a task for init."""
         path = os.path.join(self.dir, "task")
         write(path, task)
         os.truncate(path, 8192)
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-display", "none", "-nodefaults",
-                   "-no-user-config", "-serial", "stdio", "-drive", "file=%s,if=virtio,format=raw" % self.disk,
-                   "-drive", "file=%s,if=virtio,format=raw" % path]
+                   "-no-user-config", "-serial", "stdio", *self.drive(), "-drive", "file=%s,if=virtio,format=raw" % path]
         if self.sees_layout:
             command += ["-drive", "file=%s,if=virtio,format=raw,readonly=on" % self.layout_disk()]
         if self.clock:
             command += ["-rtc", "base=" + self.clock]
         return command + self.column.machine(self)
 
-    def start(self, task="", until=None, after=0.0):
-        """One start. `task`: functions for init. With `until` the power is cut that long after it is on the console."""
-        command = self.machine(task) + ["-no-reboot"]
+    def start(self, task="", until=None, after=0.0, restarts=False, seconds=START_SECONDS):
+        """One start; with `restarts` all those that it asks for, too. `task`: functions for init. With `until` the power is cut that
+        long after it is on the console."""
+        command = self.machine(task) + ([] if restarts else ["-no-reboot"])
         log, began = os.path.join(self.dir, "console"), time.monotonic()
         with open(log, "wb") as out:
             machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         said, cut = False, False
         try:
-            while machine.poll() is None and not cut and time.monotonic() - began < START_SECONDS:
+            while machine.poll() is None and not cut and time.monotonic() - began < seconds:
                 try:
                     machine.wait(0.05)
                 except subprocess.TimeoutExpired:

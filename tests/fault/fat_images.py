@@ -16,6 +16,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -329,6 +330,7 @@ def parse():
 
 def main():
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("fat_images: ended"))  # with its folder
     do(os.path.join(ROOT, "tests/boot/get_kernel"), os.path.join(options.build, "tests/boot/kernel"))
     work = tempfile.mkdtemp(prefix="hostapp-fat-", dir=options.work or "/dev/shm")
     violations, blind = [], []
