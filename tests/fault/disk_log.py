@@ -42,9 +42,11 @@ def alone():
 
 
 @contextlib.contextmanager
-def mounted(disk, folder, options):
-    """A file that is a disk, mounted through a loop device of its own, which is gone at the end: the next one sees the file as it then is."""
-    loop = do("losetup", "-f", "--show", disk)
+def mounted(disk, folder, options="", part=()):
+    """A file that is a disk, or `part` of it (offset and size), mounted through a loop device of its own, which is gone at the end: the next
+    one sees the file as it then is."""
+    where = ["--offset", str(part[0]), "--sizelimit", str(part[1])] if part else []
+    loop = do("losetup", *where, "-f", "--show", disk)
     try:
         do("mount", "-o", options or "defaults", loop, folder)
         try:

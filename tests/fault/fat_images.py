@@ -260,13 +260,10 @@ class Campaign:
     def whole(self, disk, folder, *words):
         """Both file systems."""
         try:
-            disk_log.mount(disk, folder + "/mount", "loop,offset=%d,sizelimit=%d" % (ROOT_AT, ROOT_MIB * MIB))
+            with disk_log.mounted(disk, folder + "/mount", part=(ROOT_AT, ROOT_MIB * MIB)):
+                return self.device.check(folder + "/mount", "--boot", fat_of(disk), *words)
         except RuntimeError as error:
             return ["cannot be mounted: %s" % error]
-        try:
-            return self.device.check(folder + "/mount", "--boot", fat_of(disk), *words)
-        finally:
-            do("umount", folder + "/mount")
 
     def start_uboot(self, disk):
         """U-Boot's own code: the first deployment of the loader's order starts, with its own initramfs; and what its counting leaves is whole."""
@@ -330,6 +327,7 @@ def parse():
 
 def main():
     options = parse()
+    disk_log.alone()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("fat_images: ended"))  # with its folder
     do(os.path.join(ROOT, "tests/boot/get_kernel"), os.path.join(options.build, "tests/boot/kernel"))
     work = tempfile.mkdtemp(prefix="hostapp-fat-", dir=options.work or "/dev/shm")

@@ -105,19 +105,15 @@ class Machine(Cell):
     # Its disk, looked at from here.
     @contextlib.contextmanager
     def mounted(self, disk, options=""):
-        """(root, boot file system or None). A disk that was read only just now must be another file: its loop device may still be there."""
-        parts, done = self.partitions(), []
+        """(root, boot file system or None)."""
+        parts = self.partitions()
         root, boot = os.path.join(self.dir, "root"), os.path.join(self.dir, "boot")
         with_boot = self.column.boot_partition is not None
-        try:
+        with contextlib.ExitStack() as stack:
             for place, part in [(root, parts[-1])] + ([(boot, parts[self.column.boot_partition])] if with_boot else []):
                 os.makedirs(place, exist_ok=True)
-                disk_log.mount(disk, place, "loop,offset=%d,sizelimit=%d%s" % (*part[:2], options))
-                done.append(place)
+                stack.enter_context(disk_log.mounted(disk, place, options, part[:2]))
             yield root, boot if with_boot else None
-        finally:
-            for place in done:
-                disk_log.do("umount", place)
 
     def check(self, *words, disk=None, options=""):
         """What check_disk says; with options for mounting, as the boot loader reads it."""
@@ -277,7 +273,7 @@ class Campaign:
         found = []
         disk_log.copy(crash, machine.disk)
         if machine.column.has_loader:
-            found += ["as the loader sees it: " + text for text in machine.check("--loader-view", disk=crash, options=",ro,noload")]
+            found += ["as the loader sees it: " + text for text in machine.check("--loader-view", disk=crash, options="ro,noload")]
         found += machine.check("--before", before)
         if not boots:
             return found
@@ -345,6 +341,7 @@ def row(options, campaign, name, cycles, found, seconds):
 
 def main():
     options = parse()
+    disk_log.alone()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("machine: ended"))  # with its machines
     kernel = os.path.join(options.build, "tests/boot/kernel")
     run([os.path.join(TESTS, "boot/get_kernel"), kernel])
