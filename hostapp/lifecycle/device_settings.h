@@ -11,11 +11,11 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "hostapp/base/hostname.h"
 #include "hostapp/boot/device.h"
+#include "hostapp/lifecycle/settings_text.h"
 
 namespace hostapp {
 
@@ -27,14 +27,6 @@ struct DeviceSettings {
   // Everything that a disk follows from, as text; empty without keys and password. The hostname is the caller's.
   std::string Secrets() const;
 };
-
-// The public keys in a file, one a line: TYPE BASE64 [COMMENT]. Empty lines and those that begin with '#' are left out.
-// kInvalid, with the line's number: a private key, options, an unknown type, what is no such key; no key at all.
-Result<std::vector<std::string>> ParseSshKeys(std::string_view text);
-
-// One line as `openssl passwd -6` or `mkpasswd` prints it: yescrypt, scrypt, bcrypt, SHA-512 or SHA-256 of crypt(5).
-// kInvalid, never with the text, which may be a password.
-Result<std::string> ParsePasswordHash(std::string_view text);
 
 // Where settings are read from; "-" is standard input.
 struct SettingsFiles {
