@@ -26,6 +26,7 @@ PARSERS = [
     ("hostapp/layer/tar_fields.cc", "tar_layer", ()),
     ("hostapp/layer/tar_path.cc", "tar_layer", ()),
     ("hostapp/layer/tar_reader.cc", "tar_layer", ()),
+    ("hostapp/lifecycle/settings_text.cc", "device_settings", ()),
     ("hostapp/oci/descriptor.cc", "json_documents", ()),
     ("hostapp/oci/digest.cc", "json_documents", ()),
     ("hostapp/oci/image_config.cc", "json_documents", ()),
