@@ -16,7 +16,8 @@ def call(*argv, **more):
 
 def build(names):
     call("cmake", "--preset", "fuzz-coverage")
-    call("cmake", "--build", "--preset", "fuzz-coverage", "--parallel", str(os.cpu_count()), "--target", *(name + "_fuzz" for name in names))
+    targets = [name + "_fuzz" for name in names]
+    call("cmake", "--build", "--preset", "fuzz-coverage", "--parallel", str(os.cpu_count()), "--target", *targets)
 
 
 def lines_of(text, name):
@@ -51,11 +52,11 @@ def source_of(path):
     return path[len(build_folder):] if path.startswith(build_folder) else path
 
 
-def reached(name):
-    """{source: {line: how often}} of one harness over its corpus."""
+def reached(name, more):
+    """{source: {line: how often}} of one harness over its corpus, and `more` files or folders."""
     binary = os.path.join(BUILD, "tests", "fuzz", name + "_fuzz")
     raw, profile = (os.path.join(BUILD, name + end) for end in (".profraw", ".profdata"))
-    call(binary, "-runs=0", os.path.join(CORPUS, name), stderr=subprocess.DEVNULL, env={**os.environ, "LLVM_PROFILE_FILE": raw})
+    call(binary, "-runs=0", os.path.join(CORPUS, name), *more, stderr=subprocess.DEVNULL, env={**os.environ, "LLVM_PROFILE_FILE": raw})
     call("llvm-profdata-14", "merge", "-sparse", raw, "-o", profile)
     found, current = {}, None
     for line in call("llvm-cov-14", "export", "-format=lcov", binary, "-instr-profile=" + profile).splitlines():
@@ -67,11 +68,11 @@ def reached(name):
     return found
 
 
-def measure(names):
+def measure(names, more=()):
     """Rows: source, harness, lines, reached, the numbers of the lines that are not."""
     rows = []
     for name in names:
-        found = reached(name)
+        found = reached(name, more)
         for source, harness, acts in PARSERS:
             if harness != name:
                 continue
@@ -82,6 +83,11 @@ def measure(names):
             missing = sorted(n for n, count in lines.items() if count == 0)
             rows.append((source, name, len(lines), len(lines) - len(missing), missing))
     return rows
+
+
+def missing(name, more):
+    """{(source, line)} of what one harness does not reach with `more` folders besides its corpus."""
+    return {(source, line) for source, _, _, _, lines in measure([name], more) for line in lines}
 
 
 def report(names, markdown):
