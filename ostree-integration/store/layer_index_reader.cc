@@ -42,7 +42,7 @@ bool Reader::Fill(uint64_t count) {
 }
 
 std::string_view Reader::Take(uint64_t count) {
-  if (window_.size() - at_ < count && !Fill(count)) return {};
+  if (window_.size() - at_ < count && !Fill(count)) return "";
   const std::string_view taken = std::string_view(window_).substr(at_, count);
   at_ += count;
   return taken;

@@ -208,7 +208,17 @@ TEST_F(ImportTest, GivesEachLayersTarBackBitForBit) {
                                 .Hardlink("c", "b")
                                 .End() +
                             std::string(9 * 512, '\0');
-  for (const std::string& tar : {BaseLayer(), twice}) {
+  const std::string linked = TarBytes()
+                                 .File("kept", "content that its other name keeps")
+                                 .Hardlink("other", "kept")
+                                 .File("kept", "new")
+                                 .File("gone", "content that both names lose")
+                                 .Hardlink("also", "gone")
+                                 .File("gone", "")
+                                 .File("also", "new")
+                                 .File("kept", "newer")
+                                 .End();
+  for (const std::string& tar : {BaseLayer(), twice, linked}) {
     const TestImage image = MakeImage({tar});
     ASSERT_OK(Import(image));
     StringSink out;
