@@ -61,6 +61,7 @@ PARSERS = [
     ("ostree-integration/deploy/module_list.cc", "kernel_files", ()),
     ("ostree-integration/store/images.cc", "store_objects", ("ListImages", "FindLayer", "ListLayers")),
     ("ostree-integration/store/layer_index.cc", "layer_index", ()),
+    ("ostree-integration/store/layer_index_reader.cc", "layer_index", ()),
     ("ostree-integration/store/refs.cc", "store_objects", ("Scan", "ScanRefs", "RemoveRef", "ListRefs")),
     ("ostree-integration/store/tree_reader.cc", "store_objects",
      ("NotFound", "Walk", "FolderEntry", "FileEntry", "ListTree", "OpenFile")),

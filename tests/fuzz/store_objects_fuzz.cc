@@ -62,8 +62,6 @@ bool Refused(const Result<T>& result) {
   return !result.ok();
 }
 
-std::string Bytes(const glib::VariantPtr& variant) { return std::string(AsText(VariantBytes(variant.get()))); }
-
 // What is accepted has one form, and names that a folder can have.
 void CheckTree(std::string_view text) {
   Store().PutObject("dirtree", text);
@@ -78,7 +76,7 @@ void CheckTree(std::string_view text) {
     Require(!folder.name.empty() && folder.name.find('/') == folder.name.npos);
     builder.AddDirectory(folder.name, folder.tree, folder.meta);
   }
-  Require(Bytes(builder.Finish()) == text);
+  Require(builder.Finish() == text);
 }
 
 void CheckMeta(std::string_view text) {
@@ -86,7 +84,7 @@ void CheckMeta(std::string_view text) {
   const auto meta = LoadDirMeta(Store().store, TheId());
   if (Refused(meta)) return;
   Require(meta->mode <= 07777 && meta->type == Inode::Type::kDirectory);
-  Store().PutObject("dirmeta", Bytes(DirMetaVariant(*meta)));
+  Store().PutObject("dirmeta", DirMetaBytes(*meta));
   const auto again = LoadDirMeta(Store().store, TheId());
   Require(again.ok() && again->mode == meta->mode && again->uid == meta->uid && again->gid == meta->gid);
   Require(again->xattrs == meta->xattrs);
@@ -121,7 +119,7 @@ void CheckImage(std::string_view text) {
   }
   CommitFields fields{
       .metadata = glib::Sink(g_variant_dict_end(&dict)), .subject = "s", .root_tree = TheId(), .root_meta = TheId()};
-  Store().PutObject("commit", Bytes(CommitVariant(fields)));
+  Store().PutObject("commit", AsText(VariantBytes(CommitVariant(fields).get())));
   const Digest manifest = Digest::Of(AsBytes(parts[1]));
   const std::string ref = StrCat("refs/heads/hostapp/image/", manifest.Hex());
   Store().Put(ref, Hex(TheId()));
