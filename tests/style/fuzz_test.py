@@ -37,8 +37,10 @@ def problems(root):
         for line in UNREACHED.get(source, {}):
             if line not in map(str.strip, text.splitlines()):
                 yield "%s has no line %s" % (source, line)
-    for left in set(os.listdir(CORPUS)) - set(NAMES):
+    for left in sorted(set(os.listdir(CORPUS)) - set(NAMES)):
         yield "corpus/%s is no harness's" % left
+    for left in sorted(set(os.listdir(DICT)) - {name + ".dict" for name in NAMES}):
+        yield "dict/%s is no harness's" % left
     size = sum(os.path.getsize(os.path.join(folder, file)) for folder, _, files in os.walk(CORPUS) for file in files)
     if size > MOST_BYTES:
         yield "the corpora have %d bytes, more than %d" % (size, MOST_BYTES)
