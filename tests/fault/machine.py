@@ -23,7 +23,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -99,13 +98,16 @@ class Machine(Cell):
     def drive(self):
         return guest.logged_drive(self.disk, self.log) if self.log else super().drive()
 
+    def machine(self, task):
+        return guest.WITH_US + super().machine(task)
+
     def layout_disk(self):
         return self.releases
 
     # Its disk, looked at from here.
     @contextlib.contextmanager
     def mounted(self, disk, options=""):
-        """(root, boot file system or None). A disk that was read only just now must be another file: its loop device may still be there."""
+        """(root, boot file system or None). What was mounted read-only must be another file: see disk_log.copy()."""
         parts, done = self.partitions(), []
         root, boot = os.path.join(self.dir, "root"), os.path.join(self.dir, "boot")
         with_boot = self.column.boot_partition is not None
@@ -345,7 +347,6 @@ def row(options, campaign, name, cycles, found, seconds):
 
 def main():
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("machine: ended"))  # with its machines
     kernel = os.path.join(options.build, "tests/boot/kernel")
     run([os.path.join(TESTS, "boot/get_kernel"), kernel])
     work = tempfile.mkdtemp(prefix="hostapp-machine-", dir=options.work or "/dev/shm")
