@@ -32,7 +32,9 @@ def do(*command, **more):
 
 
 def copy(source, target):
-    do("cp", "--sparse=always", source, target)
+    """As another file than the one that was there. Another namespace of mounts, made while that was mounted, may still have it mounted:
+    mount(8) would take the same loop device again, and the kernel what it has cached."""
+    do("cp", "--sparse=always", "--remove-destination", source, target)
 
 
 def alone():

@@ -16,7 +16,6 @@ import concurrent.futures
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -137,7 +136,7 @@ class Guest:
             command += ["-drive", "file=%s,if=virtio,format=raw,readonly=on" % other]
         command += ["-kernel", self.kernel + "/vmlinuz", "-initrd", self.initramfs, "-append",
                     "console=ttyS0 no_timer_check loglevel=4 panic=1 rdinit=/start"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUEST_SECONDS, check=False)
+        done = subprocess.run([*guest.WITH_US, *command], stdin=subprocess.DEVNULL, capture_output=True, timeout=GUEST_SECONDS, check=False)
         said = done.stdout.decode(errors="replace").replace("\r", "")
         if "guest: off" not in said or "guest: cannot be mounted" in said:
             raise RuntimeError("the virtual machine: " + said[-2000:] + done.stderr.decode()[-500:])
@@ -234,7 +233,11 @@ class Campaign:
                 image.snapshot(crash)
             total = len(self.recording.requests) - self.recording.begin
             name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, total, ", some lost" if keep else "")
-            found += [(name, view, text) for view, text in self.views(crash, folder, index, control)]
+            wrong = [(name, view, text) for view, text in self.views(crash, folder, index, control)]
+            if wrong and self.options.keep and not control:
+                os.makedirs(self.options.keep, exist_ok=True)
+                disk_log.copy(crash, "%s/%s-%s-%d" % (self.options.keep, self.loader, self.verb, index))
+            found += wrong
             if control and found:
                 break
         image.close()
@@ -321,6 +324,7 @@ def parse():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--rows", help="a file for results.py")
     parser.add_argument("--no-controls", action="store_true")
+    parser.add_argument("--keep", metavar="DIR", help="where the disks of violations are kept")
     parser.add_argument("--work", help="where; default: a folder in /dev/shm")
     return parser.parse_args()
 
@@ -328,7 +332,6 @@ def parse():
 def main():
     options = parse()
     disk_log.alone()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("fat_images: ended"))  # with its folder
     do(os.path.join(ROOT, "tests/boot/get_kernel"), os.path.join(options.build, "tests/boot/kernel"))
     work = tempfile.mkdtemp(prefix="hostapp-fat-", dir=options.work or "/dev/shm")
     violations, blind = [], []

@@ -10,6 +10,9 @@ MARK_AT, MARK_BYTES = 5 * 4096, 4096
 MARK = "mark() { printf '%%-%ds\\n' \"$*\" | dd of=/dev/vda bs=%d seek=%d count=1 iflag=fullblock oflag=direct 2>/dev/null; }\n" % (
     MARK_BYTES - 1, MARK_BYTES, MARK_AT // MARK_BYTES)
 
+# In front of a virtual machine's command: it ends with the thread that started it, if that is killed.
+WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+
 
 def logged_drive(disk, log):
     """QEMU's options for the first disk. `log` is made anew; its count is written with each request, for a machine that is killed."""
@@ -29,7 +32,7 @@ def marks(requests):
 
 def until(command, word, seconds):
     """What a virtual machine says on its console until it says that, ends by itself or the time is up; then it is killed."""
-    machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    machine = subprocess.Popen([*WITH_US, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     os.set_blocking(machine.stdout.fileno(), False)
     said, end = b"", time.monotonic() + seconds
     try:

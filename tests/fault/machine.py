@@ -23,7 +23,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -98,6 +97,9 @@ class Machine(Cell):
 
     def drive(self):
         return guest.logged_drive(self.disk, self.log) if self.log else super().drive()
+
+    def machine(self, task):
+        return guest.WITH_US + super().machine(task)
 
     def layout_disk(self):
         return self.releases
@@ -342,7 +344,6 @@ def row(options, campaign, name, cycles, found, seconds):
 def main():
     options = parse()
     disk_log.alone()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("machine: ended"))  # with its machines
     kernel = os.path.join(options.build, "tests/boot/kernel")
     run([os.path.join(TESTS, "boot/get_kernel"), kernel])
     work = tempfile.mkdtemp(prefix="hostapp-machine-", dir=options.work or "/dev/shm")

@@ -152,12 +152,11 @@ def one_boots_without_loop_devices():
 
 def a_wrong_image_is_a_failed_trial():
     """Every part of the file counts; the default, a checkout, boots in the same boot."""
-    size = None
     for place in (0, 0.5, 1):
         device = Device()
         device.deployment(1, composefs=False)
         device.deployment(2)
-        size = size or os.path.getsize(device.path("deployments/2/root.cfs"))
+        size = os.path.getsize(device.path("deployments/2/root.cfs"))
         composefs_tree.flip_byte(device.path("deployments/2/root.cfs"), int(place * (size - 1)))
         device.ledger("default=1", "trial=2", "tries=3")
         expect("what boots", device.boot(2, "grep ^root= /run/hostapp/boot; cat usr/lib/release"), "root=checkout\nv1\n")
