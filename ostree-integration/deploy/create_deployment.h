@@ -20,8 +20,8 @@ struct NewDeployment {
   bool root_chosen = false;
 };
 
-// The serial that the next deployment gets: one more than any that a folder or the ledger names. kCorrupt: there is none
-// left.
+// The serial that the next deployment gets: one more than any that a folder or the ledger names. kCorrupt: there is
+// none left.
 Result<DeploymentSerial> NextSerial(const Sysroot& sysroot);
 
 // `tree` is that of the image. Writes it (root.cfs or a checkout) and, with `ctx.jobs` above 1 beside it, stages the
