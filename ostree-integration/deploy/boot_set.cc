@@ -79,10 +79,9 @@ Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageSt
   ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(sets.get(), unfinished, 0755, ctx.sys));
   Status status = WriteSet(dir.get(), store, commit, set, ctx);
   if (status.ok()) status = Rename(sets.get(), unfinished, sets.get(), digest.Hex(), ctx.sys);
-  // On FAT the new name is that of a folder without clusters until the folder itself is synced.
-  if (status.ok()) status = SyncDir(dir.get(), ctx.sys);
-  if (status.ok()) status = SyncDir(sets.get(), ctx.sys);
+  // On FAT SyncDir() would first write the new name of a folder without clusters; this writes both names in one go.
   if (status.ok()) status = SyncFilesystem(sets.get(), ctx.sys);
+  if (status.ok()) status = SyncDir(sets.get(), ctx.sys);
   if (status.ok()) status = CheckBootSet(sysroot, digest);
   if (status.ok()) return Ok();
   // Nothing refers to it yet, and what a sync did not take must not be found and believed by the next run.

@@ -21,7 +21,11 @@ class SyncsAfterRename : public FaultySyscalls {
     if (::fstat(fd, &info) == 0) synced_.push_back(info.st_ino);
     return FaultySyscalls::Fsync(fd);
   }
-  // The numbers of the inodes.
+  int Syncfs(int fd) override {
+    synced_.push_back(0);
+    return FaultySyscalls::Syncfs(fd);
+  }
+  // The numbers of the inodes; 0 for a whole file system.
   const std::vector<ino_t>& synced() const { return synced_; }
 
  private:

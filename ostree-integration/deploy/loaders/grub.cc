@@ -123,7 +123,7 @@ Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
     TRY(WriteEntry(dir.get(), entry, ctx).While("writing GRUB's entry for deployment ", entry.serial));
     TRY(SyncDir(dir.get(), ctx.sys));
     TRY(Rename(entries.get(), unfinished, entries.get(), name, ctx.sys));
-    TRY(SyncDir(dir.get(), ctx.sys));  // for FAT, where its new name is without clusters until then
+    TRY(SyncFilesystem(entries.get(), ctx.sys));  // on FAT the next would first write a name without clusters
     TRY(SyncDir(entries.get(), ctx.sys));
   }
   TRY(CheckpointFilesystem(entries.get(), ctx.sys));
