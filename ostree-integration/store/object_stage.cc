@@ -324,8 +324,7 @@ Result<Sha256> ObjectStage::AddCommit(const CommitFields& fields, const std::str
   ASSIGN_OR_RETURN(const Sha256 id, AddMetadata(OSTREE_OBJECT_TYPE_COMMIT, VariantBytes(variant.get())));
   TRY(WriteSmallFile(RefFileName(refs_.size()), AsBytes(StrCat(Hex(id), '\n'))).While("writing the ref ", ref));
   refs_.push_back(ref);
-  committed_contents_ = contents_.size();
-  committed_trees_ = trees_.size();
+  named_ = {.contents = contents_.size(), .trees = trees_.size(), .commits = commits_.size()};
   return id;
 }
 
@@ -353,12 +352,12 @@ Status ObjectStage::Publish() {
   // An object must never have its final name before its content is on disk: libostree, like everyone, takes a name
   // that is there for an object that is whole.
   TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the staged objects durable"));
-  TRY(PublishObjects(std::span(contents_).first(committed_contents_)));
-  TRY(PublishObjects(std::span(trees_).first(committed_trees_)));
-  if (!commits_.empty()) {
+  TRY(PublishObjects(std::span(contents_).first(named_.contents)));
+  TRY(PublishObjects(std::span(trees_).first(named_.trees)));
+  if (named_.commits > 0) {
     // `ostree fsck` looks at every commit, with a ref or without.
     TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the objects durable"));
-    TRY(PublishObjects(commits_));
+    TRY(PublishObjects(std::span(commits_).first(named_.commits)));
   }
   TRY(SyncFilesystem(dir_.get(), ctx_.sys).While("making the commits durable"));
   return PublishRefs();

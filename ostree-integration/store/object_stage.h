@@ -161,8 +161,11 @@ class ObjectStage {
   std::vector<StagedObject> trees_;
   std::vector<StagedObject> commits_;
   std::vector<std::string> refs_;  // the n-th is staged as "ref-n"
-  size_t committed_contents_ = 0;  // of contents_, what was there at the last commit
-  size_t committed_trees_ = 0;
+  // What was there when a ref was last staged, the only objects that are published: a commit whose ref could not be
+  // written is none of them, like its trees.
+  struct Named {
+    size_t contents = 0, trees = 0, commits = 0;
+  } named_;
   std::vector<Hashers> hashers_;  // one a lane
   Hashers stream_hashers_;
   std::array<std::string, 2> stream_buffers_;  // one is read into while the other is hashed and written
