@@ -9,8 +9,8 @@ For each verb a sysroot is prepared once. For each point it is copied, the verb 
   good       the known good deployment and its boot set are what they were, bit for bit
   converges  the same verb again succeeds (unless its outcome is there already), and after `gc` the sysroot is the same,
              serial numbers apart, as after an undisturbed run: nothing missing, nothing left over
-  then       any other verb instead does what it is for or is not possible (exit status 3); after `gc` nothing is left over, and
-             `hostapp fsck` and check_disk find nothing
+  then       any other verb instead does what it is for or is not possible (exit status 3; 8 to remove what is in use); after `gc`
+             nothing is left over, and `hostapp fsck` and check_disk find nothing
 
 Reads the disk itself and asks only `hostapp` and `ostree`. Before anything is believed, the harness must find each of
 the writers in careless.c wrong: one that finds nothing fails.
@@ -39,7 +39,7 @@ TIMEOUT = 60
 THEN = {words: words.split() for words in (
     "init", "pull oci:{images}:v3", "deploy oci:{images}:v3", "upgrade", "rollback", "mark-good", "mark-failed --reason then", "pin 1", "unpin 1",
     "remove 2", "gc", "fsck", "fsck --repair", "reconcile")}
-DONE, NOT_IN_THAT_STATE, DAMAGED = 0, 3, 4
+DONE, NOT_IN_THAT_STATE, DAMAGED, IN_USE = 0, 3, 4, 8
 
 
 class Verb:
@@ -304,7 +304,8 @@ class Harness:
     def then(self, verb, root, words):
         """Yields (invariant, what is wrong) when another verb comes next."""
         done = run(self.hostapp(root, *(word.format(images=self.images) for word in words)))
-        if done.returncode not in (DONE, NOT_IN_THAT_STATE, DAMAGED if verb.mends or verb.base == "nothing" else DONE):
+        ends = {DONE, NOT_IN_THAT_STATE} | ({IN_USE} if words[0] == "remove" else set())
+        if done.returncode not in ends | ({DAMAGED} if verb.mends or verb.base == "nothing" else set()):
             yield "then", f"{' '.join(words)}: exit {done.returncode}: {done.stderr.decode().strip()}"
         for own in (["init"], ["fsck", "--repair"] if verb.mends else ["reconcile"], ["gc"], ["fsck"]):
             done = run(self.hostapp(root, *own))

@@ -40,12 +40,12 @@ def operations(known):
     return {key: sums[key] for key in sorted(sums, key=lambda key: (order.index(key[0]), key[1]))}
 
 
-def text(level, known):
-    """Lines of Markdown."""
+def text(level, known, parts):
+    """Lines of Markdown. `parts`: how many the level has."""
     sums, lines = operations(known), []
     points, violations, seconds = (sum(total[index] for total in sums.values()) for index in range(3))
-    lines.append("`tests/fault/run %s`, commit %s: %s points, **%d violations**, %.1f hours of one after the other.\n" % (
-        level, ", ".join(sorted({part["commit"] for part in known.values()})), format(points, ","), violations, seconds / 3600))
+    lines.append("`tests/fault/run %s`, %d of %d parts, commit %s: %s points, **%d violations**, %.1f hours one after the other.\n" % (
+        level, len(known), parts, ", ".join(sorted({part["commit"] for part in known.values()})) or "–", format(points, ","), violations, seconds / 3600))
     lines += ["| operation | commit point | method | points tried | violations | time |", "|---|---|---|---:|---:|---:|"]
     for (operation, method), total in sums.items():
         lines.append("| %s | %s | %s | %s | %d | %s |" % (operation, COMMIT_POINTS.get(operation, "–"), method, format(total[0], ","), total[1],
@@ -60,8 +60,8 @@ def text(level, known):
     return "\n".join(lines + [""] * bool(notes) + list(notes.values()))
 
 
-def write(path, level, known):
+def write(path, level, known, parts):
     with open(path, encoding="utf-8") as file:
         before, _, rest = file.read().partition(BEGIN)
     with open(path, "w", encoding="utf-8") as file:
-        file.write("%s%s\n%s\n%s%s" % (before, BEGIN, text(level, known), END, rest.partition(END)[2]))
+        file.write("%s%s\n%s\n%s%s" % (before, BEGIN, text(level, known, parts), END, rest.partition(END)[2]))

@@ -196,7 +196,7 @@ TEST(LayerIndexByHand, IsRefusedForReplacedContent) {
 }
 
 TEST(LayerIndexByHand, IsRefusedForAnUnknownReason) {
-  for (const uint64_t reason : {0, 5}) {
+  for (const uint64_t reason : {uint64_t{0}, uint64_t{5}}) {
     EXPECT_THAT(Said(ByHand(Root(0, "") + Text("dev/x") + Number(reason), {.dropped = 1})),
                 HasSubstr("for no known reason"));
   }
