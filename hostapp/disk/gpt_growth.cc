@@ -72,7 +72,11 @@ size_t FindOurs(std::string_view entries, uint64_t first_lba, std::string_view w
     const std::string_view entry = entries.substr(i * kGptEntryBytes, kGptEntryBytes);
     const bool unused = entry.substr(0, 16).find_first_not_of('\0') == std::string_view::npos;
     if (unused) continue;
-    if (GetLe(entry, kFirstLba, 8) == first_lba) found = i;
+    if (GetLe(entry, kFirstLba, 8) == first_lba) {
+      if (found != kGptEntries) reason = "another partition begins where it does";
+      if (GetLe(entry, kLastLba, 8) < first_lba) reason = "its partition ends before it begins";
+      found = i;
+    }
     if (GetLe(entry, kFirstLba, 8) > first_lba) reason = "it is not the last partition of its disk";
   }
   if (found == kGptEntries) reason = "the partition table does not name it";

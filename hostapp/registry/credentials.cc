@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "hostapp/base/durable.h"
@@ -21,17 +22,21 @@ bool IsPrintable(std::string_view text) {
   return true;
 }
 
+std::string WithLowerHost(std::string_view key) {
+  const size_t slash = std::min(key.find('/'), key.size());
+  return ToLower(key.substr(0, slash)) + std::string(key.substr(slash));
+}
+
 // Old files have a URL for a key: "https://index.docker.io/v1/", "http://host:5000". Only its host counts.
-std::string NormalKey(std::string_view key) {
+std::string NormalKey(std::string_view written) {
+  std::string key = WithLowerHost(written);  // of a URL, its scheme
   for (const std::string_view scheme : {"https://", "http://"}) {
     if (!key.starts_with(scheme)) continue;
-    key.remove_prefix(scheme.size());
-    key = key.substr(0, key.find('/'));
+    key.erase(0, scheme.size());
+    key = ToLower(key.substr(0, key.find('/')));
   }
-  while (key.ends_with('/')) key.remove_suffix(1);
-  if (key == "index.docker.io" || key == "registry-1.docker.io") return "docker.io";
-  const size_t slash = key.find('/');
-  return ToLower(key.substr(0, slash)) + std::string(slash == std::string_view::npos ? "" : key.substr(slash));
+  while (key.ends_with('/')) key.pop_back();
+  return key == "index.docker.io" || key == "registry-1.docker.io" ? "docker.io" : key;
 }
 
 Result<Credentials> ParseEntry(const JsonCursor& entry) {

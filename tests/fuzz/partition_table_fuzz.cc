@@ -44,6 +44,7 @@ uint64_t BytesByHelper(const std::string& head) {
   for (uint32_t number = 1; number <= kGptEntries; ++number) {
     const uint64_t at = initramfs::GptEntryOffset(bytes.subspan(kSectorBytes, kSectorBytes), kSectorBytes, number);
     if (at == 0 || at > head.size() - kGptEntryBytes) continue;
+    if (std::string_view(head).substr(at, 16).find_first_not_of('\0') == std::string_view::npos) continue;  // unused
     if (Get(head, at + 32, 8) == kOffset / kSectorBytes) return (Get(head, at + 40, 8) + 1) * kSectorBytes - kOffset;
   }
   return 0;

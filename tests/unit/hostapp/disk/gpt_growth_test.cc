@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "hostapp/base/run_program.h"
+#include "hostapp/disk/gpt_format.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_context.h"
 
@@ -104,6 +105,29 @@ TEST(GrowLastPartition, TouchesNoOtherPartition) {
   EXPECT_EQ(ReasonFor(partitions, 3 * kMiB), "it is not the last partition of its disk");
   const std::string zeros(kGptHeadBytes, '\0');
   EXPECT_EQ(GrowLastPartition(zeros, 20 * kMiB, kMiB, kRoot).value().reason, "its disk has no GUID partition table");
+}
+
+// The table with another number of a partition, and right checksums.
+std::string With(std::string head, size_t number, size_t field, uint64_t lba) {
+  const auto set = [&head](size_t at, size_t bytes, uint64_t value) {
+    for (size_t i = 0; i < bytes; ++i) head[at + i] = static_cast<char>(value >> (8 * i));
+  };
+  set(1024 + (number - 1) * kGptEntryBytes + field, 8, lba);
+  set(512 + 88, 4, GptCrc(std::string_view(head).substr(1024, kGptEntries * kGptEntryBytes)));
+  set(512 + 16, 4, 0);
+  set(512 + 16, 4, GptCrc(std::string_view(head).substr(512, kGptHeaderBytes)));
+  return head;
+}
+
+TEST(GrowLastPartition, TouchesNothingThatNoProgramMakes) {
+  constexpr size_t kFirst = 32, kLast = 40;
+  const std::string head = Table(8 * kMiB, TwoPartitions()).head;
+  const auto reason = [](const std::string& table) {
+    return GrowLastPartition(table, 20 * kMiB, 3 * kMiB, kRoot).value().reason;
+  };
+  EXPECT_EQ(reason(head), "");
+  EXPECT_EQ(reason(With(head, 1, kFirst, 3 * kMiB / 512)), "another partition begins where it does");
+  EXPECT_EQ(reason(With(head, 2, kLast, 3 * kMiB / 512 - 1)), "its partition ends before it begins");
 }
 
 TEST(GrowLastPartition, RefusesATableWithAnyByteChanged) {

@@ -52,6 +52,14 @@ TEST(ParseAuthFile, FindsTheMostSpecificKeyOfExactlyThisHost) {
   EXPECT_EQ(UserFor(file, "helper.example", "x"), "none");
 }
 
+TEST(ParseAuthFile, TakesHostsAndSchemesInAnyCase) {
+  RecordingLog log;
+  for (const char* const key : {"HTTPS://Index.Docker.IO/v1/", "index.dockeR.io", "https://registry-1.Docker.io"}) {
+    const std::string text = StrCat(R"({"auths":{")", key, R"(":{"auth":"aHViOnA="}}})");
+    EXPECT_EQ(UserFor(ParseAuthFile(text, "auth.json", log).value(), "docker.io", "library/debian"), "hub/p") << key;
+  }
+}
+
 TEST(ParseAuthFile, KeepsIdentityTokens) {
   RecordingLog log;
   const CredentialsFile file =

@@ -37,7 +37,8 @@ glib::VariantPtr XattrsOf(const Inode& inode) {
 std::string TheirObject(const Inode& inode, uint32_t type, std::string_view content) {
   const auto info = InfoOf(inode, type);
   g_file_info_set_size(info.get(), static_cast<goffset>(content.size()));
-  const auto input = glib::Adopt(g_memory_input_stream_new_from_data(content.data(), content.size(), nullptr));
+  const auto input =
+      glib::Adopt(g_memory_input_stream_new_from_data(content.data(), static_cast<gssize>(content.size()), nullptr));
   glib::ErrorSlot error;
   g_autofree guchar* checksum = nullptr;
   EXPECT_TRUE(ostree_checksum_file_from_input(info.get(), XattrsOf(inode).get(),
