@@ -18,7 +18,6 @@ the suite is.
 import argparse
 import concurrent.futures
 import os
-import subprocess
 import sys
 import tempfile
 import time

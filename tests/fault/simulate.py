@@ -11,7 +11,6 @@ what it needs; the ledger before the deployment), or with a boot entry edited in
 """
 import argparse
 import concurrent.futures
-import json
 import os
 import random
 import shutil
