@@ -42,9 +42,18 @@ Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys);
 // ".<name>.new", which the next call overwrites.
 Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
-// The same where a boot loader reads, which may be FAT: there a new name is that of an empty file until the file itself
-// is synced, so that comes before its folder.
+// Durable. Writes `name` at once, over what has that name: for content that itself says whether it is whole, where a
+// rename is worth little, as on FAT. A crash may leave a part of it, or an empty file; on an error it is removed.
+Status WriteUnderItsName(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
+
+// ReplaceFile() where a boot loader reads, which may be FAT. There a new name is that of an empty file until the file
+// itself is synced, so that comes before its folder. And a disk that reorders writes can leave a file under both names,
+// on the same clusters, which are free when one of them is removed: see RemoveUnfinishedOnFat(), which is done first.
 Status ReplaceFileOnFat(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
+
+// Removes ".<name>.new", which a crash has left. Where `name` is the same file, both stay, the former under a name that
+// nobody uses again; fsck.fat takes it away. Durable after SyncDir().
+Status RemoveUnfinishedOnFat(int dir, std::string_view name, Syscalls& sys);
 
 // Durable. Overwrites existing blocks of a file in place, for records with slots of their own.
 Status OverwriteInPlace(int fd, uint64_t offset, ByteSpan bytes, Syscalls& sys);
@@ -52,7 +61,7 @@ Status OverwriteInPlace(int fd, uint64_t offset, ByteSpan bytes, Syscalls& sys);
 Status SyncFile(int fd, Syscalls& sys);
 // A folder's entries: what was created, renamed or removed in it.
 Status SyncDir(int dir, Syscalls& sys);
-// Everything on the file system that holds `fd`.
+// Everything on the file system that holds `fd`, a folder.
 Status SyncFilesystem(int fd, Syscalls& sys);
 
 // SyncFilesystem(), and then also for who reads the disk without replaying its journal, as boot loaders do: the file

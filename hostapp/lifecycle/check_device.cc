@@ -118,8 +118,7 @@ Status CheckBootSetOf(Session& session, const Deployment& deployment) {
   if (session.Repairs()) {
     ASSIGN_OR_RETURN(const BootSet set, ReadBootSet(session.store, deployment.commit, session.ctx));
     if (set.digest() == deployment.boot_set) {
-      TRY(RemoveBootSet(session.lock, session.device.sysroot, deployment.boot_set, session.ctx));
-      TRY(StageBootSet(session.lock, session.device.sysroot, session.store, deployment.commit, set, session.ctx));
+      TRY(CompleteBootSet(session.lock, session.device.sysroot, session.store, deployment.commit, set, session.ctx));
       repaired = true;
     }
   }

@@ -102,8 +102,6 @@ Status CollectBootSets(const StoreLock& lock, const Device& device, const Kept& 
                                                                       : RemoveBootSet(lock, device.sysroot, set, ctx));
     report.boot_bytes += bytes;
   }
-  ASSIGN_OR_RETURN(const uint64_t unfinished, CollectUnfinishedBootSets(lock, device.sysroot, mode, ctx));
-  report.boot_bytes += unfinished;
   report.bytes += report.boot_bytes;
   return Ok();
 }

@@ -56,7 +56,7 @@ Result<LoaderUpdate> UpdateGrub(const Device& device, const LoaderConfig& config
   }
   GrubPlace place{.uuid = {}, .top = "", .modules = modules};
   ASSIGN_OR_RETURN(place.uuid, FileSystemUuid(*config.boot));
-  ASSIGN_OR_RETURN(const std::shared_ptr<const BootMount> mount, BootMount::Open(*config.esp, kEspFolder));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const BootMount> mount, BootMount::Open(*config.esp, kEspFolder, ctx));
   ASSIGN_OR_RETURN(const UniqueFd esp, OpenDir(AT_FDCWD, mount->path(), ctx.sys));
   // Nobody else writes there meanwhile.
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));

@@ -52,7 +52,7 @@ Status ReplaceLoader(int esp, std::string_view program, LoaderUpdate& update, Op
   update.changed = !old.ok() || *old != program;
   if (!update.changed) return Ok();
   const size_t slash = update.path.rfind('/');
-  return PutBootFile(esp, update.path.substr(0, slash), update.path.substr(slash + 1), program, ctx);
+  return ReplaceBootFile(esp, update.path.substr(0, slash), update.path.substr(slash + 1), program, ctx);
 }
 
 Result<LoaderUpdate> UpdateLoader(const Device& device, OpContext& ctx, const LoaderPrograms& programs) {

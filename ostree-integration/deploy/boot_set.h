@@ -8,7 +8,6 @@
 
 #include "ostree-integration/store/image_store.h"
 #include "ostree-integration/store/image_tree.h"
-#include "ostree-integration/store/prune.h"
 #include "ostree-integration/sysroot/boot_sets.h"
 
 namespace hostapp {
@@ -42,12 +41,12 @@ Result<BootSet> KnownBootSet(const ImageStore& store, const std::string& commit,
 
 // Copies the set to the boot file system, reads it back past the page cache and compares; durable. A set that is there
 // already is made durable and checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first
-// byte. A crash leaves at most an unfinished set under a name of its own; on an error nothing is left.
+// byte. A crash leaves at most a folder that is no set yet; on an error nothing of it is left.
 Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
                     const BootSet& set, OpContext& ctx);
 
-// What a crash left of sets that never got their name: the bytes, and gone with kRemove.
-Result<uint64_t> CollectUnfinishedBootSets(const StoreLock& lock, const Sysroot& sysroot, PruneMode mode,
-                                           OpContext& ctx);
+// Writes what is missing of the set, or damaged, and leaves alone what is whole: how one is staged, and repaired.
+Status CompleteBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
+                       const std::string& commit, const BootSet& set, OpContext& ctx);
 
 }  // namespace hostapp

@@ -2,21 +2,29 @@
 #include "ostree-integration/sysroot/boot_mount.h"
 
 #include <blkid/blkid.h>
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 
+#include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
+#include "hostapp/base/unique_fd.h"
 
 namespace hostapp {
 namespace {
 
 constexpr const char* kUsualPlace = "/boot";
 // What loaders read and `hostapp-image disk` makes.
-constexpr std::array kFilesystems = {"ext4", "vfat", "xfs", "btrfs"};
+constexpr std::string_view kFat = "vfat";
+constexpr std::array<std::string_view, 4> kFilesystems = {"ext4", kFat, "xfs", "btrfs"};
+constexpr std::chrono::seconds kLongestCheck{120};
 constexpr unsigned long kFlags = MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_NOATIME;
 
 bool IsOn(const std::string& folder, dev_t device) {
@@ -26,8 +34,9 @@ bool IsOn(const std::string& folder, dev_t device) {
 
 Status Mount(const std::string& device, const std::string& folder) {
   int error = ENODEV;
-  for (const char* type : kFilesystems) {
-    if (::mount(device.c_str(), folder.c_str(), type, kFlags, nullptr) == 0) return Ok();
+  for (const std::string_view type : kFilesystems) {
+    const unsigned long flags = type == kFat ? kFlags | MS_DIRSYNC : kFlags;
+    if (::mount(device.c_str(), folder.c_str(), type.data(), flags, nullptr) == 0) return Ok();
     // "Not one of those" and "the kernel has no such driver"; anything else is a fact about this file system.
     error = errno;
     if (error != EINVAL && error != ENODEV) break;
@@ -35,7 +44,32 @@ Status Mount(const std::string& device, const std::string& folder) {
   return SysError(error, StrCat("mounting the boot file system ", Escape(device)));
 }
 
+// What a cut or a disk that reorders writes can leave on FAT, Linux refuses and makes all of it read-only, and no program
+// can remove it. Whoever mounts FAT checks it first, as systemd does for what fstab names.
+void MendFat(const std::string& device, OpContext& ctx) {
+  const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<std::byte, kFatHeaderBytes> header{};
+  if (!fd.valid() || ::pread(fd.get(), header.data(), header.size(), 0) != ssize_t{header.size()}) return;
+  if (!IsUncleanFat(header)) return;
+  const Result<std::string> program = FindProgram("fsck.fat", "dosfstools");
+  const auto done = program.ok() ? RunProgram({*program, "-a", device}, kLongestCheck, ctx, {"LC_ALL=C"})
+                                 : Result<ProgramResult>(program.error());
+  const bool mended = done.ok() && done->end == ProgramResult::End::kExited && done->code <= 1;
+  if (mended) return;
+  ctx.log.Warning(StrCat("checking the boot file system ", Escape(device),
+                         ", which was in use when the power went: ", done.ok() ? done->Ending() : done.error().message(),
+                         done.ok() ? StrCat(": ", Escape(Trim(done->output))) : ""));
+}
+
 }  // namespace
+
+bool IsUncleanFat(std::span<const std::byte, kFatHeaderBytes> header) {
+  const auto at = [&](size_t offset) { return std::to_integer<unsigned>(header[offset]); };
+  const auto says = [&](size_t offset) { return std::memcmp(&header[offset], "FAT", 3) == 0; };
+  if (at(510) != 0x55 || at(511) != 0xAA) return false;
+  const bool is_fat32 = at(22) == 0 && at(23) == 0;  // the size of its tables is elsewhere
+  return says(is_fat32 ? 82 : 54) && (at(is_fat32 ? 65 : 37) & 1) != 0;
+}
 
 Result<std::string> FindBlockDevice(const std::string& device) {
   if (device.starts_with('/')) return device;
@@ -57,7 +91,8 @@ Result<std::string> FileSystemUuid(const std::string& device) {
                StrCat("the boot file system ", Escape(device), ": there is no UUID on ", Escape(path)));
 }
 
-Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& device, const std::string& folder) {
+Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& device, const std::string& folder,
+                                                          OpContext& ctx) {
   ASSIGN_OR_RETURN(const std::string path, FindBlockDevice(device));
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));
@@ -68,6 +103,7 @@ Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& devi
     return std::shared_ptr<const BootMount>(new BootMount(place, place == folder));
   }
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return SysError(errno, StrCat("making ", Escape(folder)));
+  MendFat(path, ctx);
   TRY(Mount(path, folder));
   return std::shared_ptr<const BootMount>(new BootMount(folder, true));
 }

@@ -3,9 +3,12 @@
 // not hit, which matters most to FAT.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 
+#include "hostapp/base/op_context.h"
 #include "hostapp/base/result.h"
 
 namespace hostapp {
@@ -16,12 +19,20 @@ Result<std::string> FindBlockDevice(const std::string& device);
 // The UUID of the file system on it, as blkid(8) prints it. kNotFound: no such partition, or none of a file system.
 Result<std::string> FileSystemUuid(const std::string& device);
 
+constexpr size_t kFatHeaderBytes = 512;
+// Of a FAT's first sector (Microsoft's FAT specification 1.03, and the bit that Linux sets while it has it mounted):
+// whether it was in use when the power went. False for anything else.
+bool IsUncleanFat(std::span<const std::byte, kFatHeaderBytes> header);
+
 class BootMount {
  public:
   // `device`: "PARTUUID=…", "UUID=…", "LABEL=…" or a path. Where /boot is that file system already, or another process
-  // has mounted it, that is used. Otherwise it is mounted on `folder` (made, private) until the last owner is gone.
+  // has mounted it, that is used. Otherwise it is mounted on `folder` (made, private) until the last owner is gone. A FAT
+  // that was in use when the power went is checked before (`fsck.fat -a`; that it could not be is a warning), and mounted
+  // with `dirsync`: there Linux writes a new folder's first cluster before the name that leads to it.
   // kNotFound: no such partition; kIo.
-  static Result<std::shared_ptr<const BootMount>> Open(const std::string& device, const std::string& folder);
+  static Result<std::shared_ptr<const BootMount>> Open(const std::string& device, const std::string& folder,
+                                                       OpContext& ctx);
   BootMount(const BootMount&) = delete;
   BootMount& operator=(const BootMount&) = delete;
   // A mount that somebody else uses by now stays.

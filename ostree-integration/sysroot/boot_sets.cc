@@ -71,8 +71,13 @@ Result<uint64_t> BytesBelow(int dir, const std::string& path) {
   return total;
 }
 
+bool HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file) {
+  const auto measured = MeasurePastCache(sysroot.boot(), StrCat(SetPath(digest), "/", file.name));
+  return measured.ok() && measured->sha256.Hex() == file.sha256;
+}
+
 bool HasBootSet(const Sysroot& sysroot, const HashValue& digest) {
-  return Exists(sysroot.boot(), StrCat(SetPath(digest), "/", kSumsName));
+  return HasBootFile(sysroot, digest, {digest.Hex(), kSumsName});
 }
 
 Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
@@ -114,7 +119,7 @@ Result<uint64_t> RemoveBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot
   if (!Exists(sysroot.boot(), SetPath(digest))) return uint64_t{0};
   ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, digest));
   ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
-  if (HasBootSet(sysroot, digest)) {
+  if (Exists(sets.get(), StrCat(digest.Hex(), "/", kSumsName))) {
     ASSIGN_OR_RETURN(const UniqueFd set, OpenDir(sets.get(), digest.Hex(), ctx.sys));
     TRY(RemoveFile(set.get(), kSumsName, ctx.sys));
     TRY(SyncDir(set.get(), ctx.sys));

@@ -2,8 +2,10 @@
 // Kernel, initramfs and device trees of a deployment, as a loader reads them: <boot>/hostapp/<digest>/.
 //
 // Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
-// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. A set is only ever added under
-// a name that did not exist, never edited; equal kernels and initramfs share one.
+// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. The list is written last, and is
+// the first to be removed: a folder without the list that it is named by is no set. Nothing is renamed: on FAT a disk
+// that reorders writes can leave what was renamed under both names. A set is never edited; equal kernels and initramfs
+// share one.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +33,10 @@ struct BootSetFile {
 // kCorrupt, with the line.
 Result<std::vector<BootSetFile>> ParseBootSetSums(std::string_view text);
 
+// Whether the list is there that the set is named by, as the disk has it. Its files may be damaged.
 bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
+// Whether the folder of that set has this file, whole.
+bool HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file);
 
 // Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt, kNotFound.
 Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);

@@ -30,7 +30,7 @@ Status MakeSyncedDirs(int dir, std::string_view path, mode_t mode, OpContext& ct
 
 }  // namespace
 
-Result<SysrootPaths> FindBootedPaths(BootNeed need) {
+Result<SysrootPaths> FindBootedPaths(BootNeed need, OpContext& ctx) {
   if (!Exists(AT_FDCWD, "/sysroot/hostapp")) {
     return Error(Errc::kNotFound,
                  "this system was not booted from a hostapp deployment; name a sysroot with --sysroot");
@@ -50,7 +50,7 @@ Result<SysrootPaths> FindBootedPaths(BootNeed need) {
   }
   ASSIGN_OR_RETURN(const LoaderConfig loader, configured);
   if (!loader.boot) return paths;
-  ASSIGN_OR_RETURN(paths.boot_mount, BootMount::Open(*loader.boot, kBootMountPath));
+  ASSIGN_OR_RETURN(paths.boot_mount, BootMount::Open(*loader.boot, kBootMountPath, ctx));
   paths.boot = paths.boot_mount->path();
   return paths;
 }

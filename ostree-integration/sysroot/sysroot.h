@@ -43,7 +43,7 @@ enum class BootNeed { kNothing, kBoot };
 
 // The running device's: /sysroot, and the boot file system that loader.json names; without one /boot where that is a
 // file system of its own, else /sysroot/boot. kNotFound off the device, or without the partition that is named.
-Result<SysrootPaths> FindBootedPaths(BootNeed need);
+Result<SysrootPaths> FindBootedPaths(BootNeed need, OpContext& ctx);
 
 class Sysroot {
  public:

@@ -38,7 +38,8 @@ DAMAGES = {
     "rm -r hostapp/deployments/1 hostapp/deployments/2": {"I1", "I2", "I3"},
     ": > %s/initrd" % SET: {"I2", "I5"},
     "rm %s/linux" % SET: {"I2", "I5"},
-    FLIP % (SET + "/SHA256SUMS", 5): {"I2", "I5"},
+    FLIP % (SET + "/SHA256SUMS", 5): {"I2"},
+    "mkdir -p boot/hostapp/%s; touch boot/hostapp/%s/SHA256SUMS" % ("0" * 64, "0" * 64): set(),  # no set yet
     "dd if=/dev/zero of=hostapp/boot-ledger bs=4096 count=2 conv=notrunc status=none": {"I3", "I5"},
     FLIP % ("hostapp/boot-ledger", 30): set(),  # one slot: the other one counts
     "rm hostapp/boot-ledger": {"I1", "I3"},
@@ -48,6 +49,8 @@ GRUB, BLS, UBOOT = "boot/hostapp/grub/", "boot/loader/entries/", "boot/hostapp/u
 LOADER_DAMAGES = {
     "grub": {
         FLIP % (GRUB + "entries/0000000002/entry.cfg", 9): {"I2"},
+        ": > %sentries/0000000002/SHA256SUMS" % GRUB: {"I2"},
+        "mkdir %sentries/0000000009; touch %sentries/0000000009/SHA256SUMS" % (GRUB, GRUB): set(),  # no entry yet
         "rm -r %sentries" % GRUB: {"I1"},
         "sed -i s/tries=03/tries=3/ %senv; truncate -s 1024 %senv" % (GRUB, GRUB): {"I6"},
         "rm -r hostapp/deployments/3": {"I2"},
@@ -58,6 +61,7 @@ LOADER_DAMAGES = {
     },
     "uboot": {
         FLIP % (UBOOT + "entries/2.env", 9): {"I2"},
+        "head -c 99 %sentries/2.env > %sentries/9.env" % (UBOOT, UBOOT): set(),  # no entry yet
         "rm -r %sentries" % UBOOT: {"I1"},
     },
 }

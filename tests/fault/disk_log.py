@@ -226,5 +226,18 @@ def crash_points(recording, images, seed, torn=False):
     return sorted(prefixes + others, key=lambda point: point[0])
 
 
+def lost_alone(recording, begin, end):
+    """Moments right before a flush at which a single write between these two places of the disk is lost: (requests, keep) as above."""
+    waiting = []  # those since the last flush: whether it lies there
+    for count, (offset, data, flags) in enumerate(recording.requests):
+        if flags & FLUSH:
+            if count > recording.begin and len(waiting) > 1:
+                for lost in (index for index, there in enumerate(waiting) if there):
+                    yield count, [index != lost for index in range(len(waiting))]
+            waiting = []
+        if data:
+            waiting.append(begin <= offset < end)
+
+
 def remove(work):
     shutil.rmtree(work, ignore_errors=True)

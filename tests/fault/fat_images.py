@@ -15,6 +15,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -250,10 +251,11 @@ class Campaign:
         yield from (("Linux", text) for text in self.whole(copy, folder, "--before", self.before_file))
         if control:
             return
+        shared = list(open_fat(fat_of(crash)).shared())
         if self.loader == "uboot" and index % self.options.uboot_every == 0:
             disk_log.copy(crash, copy)
             yield from (("U-Boot", text) for text in self.start_uboot(copy))
-        if index % self.options.guest_every == 0:
+        if index % self.options.guest_every == 0 or shared:
             disk_log.copy(crash, copy)
             yield from (("the guest", text) for text in self.go_on(copy, folder))
 
@@ -302,7 +304,9 @@ class Campaign:
     def run(self, images, seed, control=False):
         """(crash images, violations, seconds)."""
         begun = time.monotonic()
-        points = list(enumerate(disk_log.crash_points(self.recording, images, seed)))
+        points = disk_log.crash_points(self.recording, images, seed)
+        alone = list(disk_log.lost_alone(self.recording, FAT_AT, ROOT_AT))
+        points = list(enumerate(sorted(points + random.Random(seed).sample(alone, min(len(alone), images)), key=lambda point: point[0])))
         lanes = self.options.jobs
         size = -(-len(points) // lanes)
         with concurrent.futures.ThreadPoolExecutor(lanes) as pool:

@@ -19,10 +19,10 @@ bool IsSameFolder(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Result<SysrootPaths> PathsOf(const Target& target, BootNeed need) {
+Result<SysrootPaths> PathsOf(const Target& target, BootNeed need, OpContext& ctx) {
   if (target.sysroot && target.sysroot->empty()) return Error(Errc::kInvalid, "--sysroot: the name is empty");
   if (target.boot && target.boot->empty()) return Error(Errc::kInvalid, "--boot: the name is empty");
-  Result<SysrootPaths> booted = FindBootedPaths(target.boot ? BootNeed::kNothing : need);
+  Result<SysrootPaths> booted = FindBootedPaths(target.boot ? BootNeed::kNothing : need, ctx);
   SysrootPaths paths;
   if (!target.sysroot || (booted.ok() && IsSameFolder(*target.sysroot, booted->root))) {
     const bool off_the_device = !booted.ok() && booted.error().code() == Errc::kNotFound && need == BootNeed::kNothing;
@@ -38,9 +38,9 @@ Result<SysrootPaths> PathsOf(const Target& target, BootNeed need) {
 
 Result<Device> OpenTarget(const Target& target, Use use, OpContext& ctx) {
   // Whether there is a device at all, before anything is mounted.
-  ASSIGN_OR_RETURN(SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
+  ASSIGN_OR_RETURN(SysrootPaths paths, PathsOf(target, BootNeed::kNothing, ctx));
   if (use == Use::kLook || paths.boot_record.empty()) return OpenDevice(paths, ctx);
-  Result<SysrootPaths> mounted = PathsOf(target, BootNeed::kBoot);
+  Result<SysrootPaths> mounted = PathsOf(target, BootNeed::kBoot, ctx);
   if (mounted.ok()) return OpenDevice(*mounted, ctx);
   if (use == Use::kAll) return mounted.error();
   ctx.log.Warning(StrCat(mounted.error().message(), "; the boot loader cannot be told what is decided now"));

@@ -8,7 +8,7 @@ namespace hostapp::cli {
 
 // Where the device's tree is. A --sysroot that is the running device's own counts as found. kInvalid where none is
 // named and none is found.
-Result<SysrootPaths> PathsOf(const Target& target, BootNeed need);
+Result<SysrootPaths> PathsOf(const Target& target, BootNeed need, OpContext& ctx);
 
 enum class Use {
   kLook,    // nothing on the boot file system is needed

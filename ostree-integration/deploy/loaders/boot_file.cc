@@ -7,6 +7,17 @@
 #include "hostapp/base/strings.h"
 
 namespace hostapp {
+namespace {
+
+Status CheckWritten(int dir, const std::string& folder, const std::string& name, std::string_view content,
+                    OpContext& ctx) {
+  TRY(CheckpointFilesystem(dir, ctx.sys));
+  const Result<std::string> written = ReadPastCache(dir, name, content.size());
+  if (written.ok() && *written == content) return Ok();
+  return Error(Errc::kIo, StrCat(folder, "/", name, " is not on the disk as it was written"));
+}
+
+}  // namespace
 
 Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max_bytes) {
   if (const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); fd.valid()) {
@@ -15,14 +26,25 @@ Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max
   return ReadFile(dir, path, max_bytes);
 }
 
-Status PutBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
-                   OpContext& ctx) {
-  ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, folder, 0755, ctx.sys));
+Result<UniqueFd> MakeBootDirs(int boot, const std::string& path, OpContext& ctx) {
+  const bool is_new = !Exists(boot, path);
+  ASSIGN_OR_RETURN(UniqueFd dir, MakeDirs(boot, path, 0755, ctx.sys));
+  if (is_new) TRY(SyncFilesystem(boot, ctx.sys));
+  return dir;
+}
+
+Status WriteBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
+                     OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd dir, MakeBootDirs(boot, folder, ctx));
+  TRY(WriteUnderItsName(dir.get(), name, AsBytes(content), 0644, ctx.sys));
+  return CheckWritten(dir.get(), folder, name, content, ctx);
+}
+
+Status ReplaceBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
+                       OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd dir, MakeBootDirs(boot, folder, ctx));
   TRY(ReplaceFileOnFat(dir.get(), name, AsBytes(content), 0644, ctx.sys));
-  TRY(CheckpointFilesystem(dir.get(), ctx.sys));
-  const Result<std::string> written = ReadPastCache(dir.get(), name, content.size());
-  if (written.ok() && *written == content) return Ok();
-  return Error(Errc::kIo, StrCat(folder, "/", name, " is not on the disk as it was written"));
+  return CheckWritten(dir.get(), folder, name, content, ctx);
 }
 
 }  // namespace hostapp

@@ -25,7 +25,6 @@ constexpr size_t kLinuxPathBytes = std::string_view("BOOT_IMAGE=/hostapp//linux"
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 10;
 
 std::string EntryPath(uint64_t serial) { return StrCat(kEntriesDir, "/", GrubEntryName(serial)); }
-std::string UnfinishedName(uint64_t serial) { return StrCat(".", GrubEntryName(serial), ".new"); }
 
 // As GRUB puts it together: with quotes around an argument that has a space in it.
 size_t CommandLineBytes(const BootEntry& entry) {
@@ -64,32 +63,45 @@ bool IsWhole(int boot, uint64_t serial) {
 
 bool IsMarked(int boot, uint64_t serial) { return Exists(boot, StrCat(EntryPath(serial), "/", kGoodName)); }
 
+// The list last: without it, this is no entry.
 Status WriteEntry(int dir, const BootEntry& entry, OpContext& ctx) {
   const std::string config = EntryConfig(entry);
-  TRY(ReplaceFileOnFat(dir, kConfigName, AsBytes(config), 0644, ctx.sys));
-  return ReplaceFileOnFat(dir, kSumsName, AsBytes(Sums(GrubEntryName(entry.serial), config, entry.boot_set.Hex())),
-                          0644, ctx.sys);
+  TRY(WriteUnderItsName(dir, kConfigName, AsBytes(config), 0644, ctx.sys));
+  return WriteUnderItsName(dir, kSumsName, AsBytes(Sums(GrubEntryName(entry.serial), config, entry.boot_set.Hex())),
+                           0644, ctx.sys);
 }
 
-// The file exists since the loader was installed; one that is lost is made again, under a new name first.
+// Without the list it is no entry, whatever is left of it when this is cut off.
+Status RemoveEntry(int entries, const std::string& name, OpContext& ctx) {
+  if (!Exists(entries, name)) return Ok();
+  if (Exists(entries, StrCat(name, "/", kSumsName))) {
+    ASSIGN_OR_RETURN(const UniqueFd entry, OpenDir(entries, name, ctx.sys));
+    TRY(RemoveFile(entry.get(), kSumsName, ctx.sys));
+    TRY(SyncDir(entry.get(), ctx.sys));
+  }
+  TRY(RemoveTree(entries, name, ctx.sys));
+  return SyncDir(entries, ctx.sys);
+}
+
+// The file exists since the loader was installed; one that is lost is made again. GRUB takes a whole block or none.
 Status WriteEnv(int boot, const GrubEnv& env, OpContext& ctx) {
   const std::string block = EncodeGrubEnv(env);
   const auto old = ReadPastCache(boot, StrCat(kGrubDir, "/", kEnvName), kMaxFileBytes);
   if (old.ok() && *old == block) return Ok();
-  ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(boot, kGrubDir, 0755, ctx.sys));
+  ASSIGN_OR_RETURN(const UniqueFd dir, MakeBootDirs(boot, kGrubDir, ctx));
   if (old.ok() && old->size() == block.size()) {
     const UniqueFd file(ctx.sys.OpenAt(dir.get(), kEnvName, O_WRONLY | O_NOFOLLOW, 0));
     if (!file.valid()) return SysError(-file.get(), "opening GRUB's environment block");
     return OverwriteInPlace(file.get(), 0, AsBytes(block), ctx.sys).While("writing GRUB's environment block");
   }
-  TRY(ReplaceFileOnFat(dir.get(), kEnvName, AsBytes(block), 0644, ctx.sys).While("making GRUB's environment block"));
+  TRY(WriteUnderItsName(dir.get(), kEnvName, AsBytes(block), 0644, ctx.sys).While("making GRUB's environment block"));
   return CheckpointFilesystem(dir.get(), ctx.sys);
 }
 
 Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
   if (!entry.proven || IsMarked(boot, entry.serial)) return Ok();
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot, EntryPath(entry.serial), ctx.sys));
-  TRY(ReplaceFileOnFat(dir.get(), kGoodName, AsBytes("good\n"), 0644, ctx.sys));
+  TRY(WriteUnderItsName(dir.get(), kGoodName, AsBytes("good\n"), 0644, ctx.sys));
   return CheckpointFilesystem(dir.get(), ctx.sys);
 }
 
@@ -114,17 +126,11 @@ Status GrubLoader::Check(const BootEntry& entry) const {
 }
 
 Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const UniqueFd entries, MakeDirs(boot_, kEntriesDir, 0755, ctx.sys));
-  const std::string name = GrubEntryName(entry.serial), unfinished = UnfinishedName(entry.serial);
+  ASSIGN_OR_RETURN(const UniqueFd entries, MakeBootDirs(boot_, kEntriesDir, ctx));
   if (!IsWhole(boot_, entry.serial)) {
-    TRY(RemoveTree(entries.get(), name, ctx.sys));
-    TRY(RemoveTree(entries.get(), unfinished, ctx.sys));
-    ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(entries.get(), unfinished, 0755, ctx.sys));
+    TRY(RemoveEntry(entries.get(), GrubEntryName(entry.serial), ctx));
+    ASSIGN_OR_RETURN(const UniqueFd dir, MakeBootDirs(boot_, EntryPath(entry.serial), ctx));
     TRY(WriteEntry(dir.get(), entry, ctx).While("writing GRUB's entry for deployment ", entry.serial));
-    TRY(SyncDir(dir.get(), ctx.sys));
-    TRY(Rename(entries.get(), unfinished, entries.get(), name, ctx.sys));
-    TRY(SyncFilesystem(entries.get(), ctx.sys));  // on FAT the next would first write a name without clusters
-    TRY(SyncDir(entries.get(), ctx.sys));
   }
   TRY(CheckpointFilesystem(entries.get(), ctx.sys));
   if (IsWhole(boot_, entry.serial)) return Ok();
@@ -163,17 +169,8 @@ Result<LoaderState> GrubLoader::Read() const {
 Status GrubLoader::Remove(uint64_t serial, OpContext& ctx) {
   if (!Exists(boot_, kEntriesDir)) return Ok();
   ASSIGN_OR_RETURN(const UniqueFd entries, OpenDir(boot_, kEntriesDir, ctx.sys));
-  const std::string name = GrubEntryName(serial), unfinished = UnfinishedName(serial);
-  if (!Exists(entries.get(), name) && !Exists(entries.get(), unfinished)) return Ok();
-  if (Exists(entries.get(), StrCat(name, "/", kSumsName))) {
-    // Without the list it is no entry, whatever is left of it when this is cut off.
-    ASSIGN_OR_RETURN(const UniqueFd entry, OpenDir(entries.get(), name, ctx.sys));
-    TRY(RemoveFile(entry.get(), kSumsName, ctx.sys));
-    TRY(SyncDir(entry.get(), ctx.sys));
-  }
-  TRY(RemoveTree(entries.get(), name, ctx.sys));
-  TRY(RemoveTree(entries.get(), unfinished, ctx.sys));
-  TRY(SyncDir(entries.get(), ctx.sys));
+  if (!Exists(entries.get(), GrubEntryName(serial))) return Ok();
+  TRY(RemoveEntry(entries.get(), GrubEntryName(serial), ctx));
   // GRUB must not find an entry whose boot set goes next.
   return CheckpointFilesystem(entries.get(), ctx.sys);
 }

@@ -57,29 +57,33 @@ Result<std::vector<SystemdBootFile>> ReadEntries(int boot) {
   return files;
 }
 
-// What a cut left of an entry that never got its name; systemd-boot ignores it.
-Result<std::vector<std::string>> UnfinishedEntries(int boot) {
+// What a cut left of entries that never got their name; systemd-boot ignores it.
+Status RemoveUnfinishedEntries(int boot, OpContext& ctx) {
+  constexpr std::string_view kBegin = ".hostapp-", kEnd = ".conf.new";
   ASSIGN_OR_RETURN(std::vector<std::string> names, NamesIn(boot, kEntriesDir));
-  std::erase_if(names, [](const std::string& name) {
-    return !name.starts_with(".hostapp-") || !name.ends_with(StrCat(kSuffix, ".new"));
-  });
-  return names;
+  std::erase_if(names, [&](const std::string& name) { return !name.starts_with(kBegin) || !name.ends_with(kEnd); });
+  if (names.empty()) return Ok();
+  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot, kEntriesDir, ctx.sys));
+  for (const std::string& name : names) {
+    const std::string_view entry = std::string_view(name).substr(1, name.size() - 1 - std::string_view(".new").size());
+    TRY(RemoveUnfinishedOnFat(dir.get(), entry, ctx.sys));
+  }
+  return SyncDir(dir.get(), ctx.sys);
 }
 
 Status Follow(int boot, const std::vector<SystemdBootWanted>& wanted, OpContext& ctx) {
   ASSIGN_OR_RETURN(const std::vector<SystemdBootFile> files, ReadEntries(boot));
   ASSIGN_OR_RETURN(const SystemdBootPlan plan, PlanSystemdBoot(files, wanted));
   for (const auto& [file, text] : plan.added) {
-    TRY(PutBootFile(boot, kEntriesDir, file, text, ctx).While("adding an entry of systemd-boot"));
+    TRY(ReplaceBootFile(boot, kEntriesDir, file, text, ctx).While("adding an entry of systemd-boot"));
   }
-  ASSIGN_OR_RETURN(std::vector<std::string> removed, UnfinishedEntries(boot));
-  removed.insert(removed.end(), plan.removed.begin(), plan.removed.end());
-  return RemoveFiles(boot, kEntriesDir, removed, ctx).While("removing old entries of systemd-boot");
+  TRY(RemoveUnfinishedEntries(boot, ctx).While("removing unfinished entries of systemd-boot"));
+  return RemoveFiles(boot, kEntriesDir, plan.removed, ctx).While("removing old entries of systemd-boot");
 }
 
 Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
   if (!entry.proven || IsMarked(boot, entry.serial)) return Ok();
-  return PutBootFile(boot, kGoodDir, std::to_string(entry.serial), "good\n", ctx);
+  return WriteBootFile(boot, kGoodDir, std::to_string(entry.serial), "good\n", ctx);
 }
 
 bool IsPlain(std::string_view argument) {
@@ -102,7 +106,7 @@ Status SystemdBootLoader::Stage(const BootEntry& entry, OpContext& ctx) {
   const std::string text = SystemdBootText(entry, kNoSequence);
   const std::string name = StagedName(entry.serial);
   if (TextOf(boot_, StrCat(kStagedDir, "/", name)) != text) {
-    return PutBootFile(boot_, kStagedDir, name, text, ctx)
+    return WriteBootFile(boot_, kStagedDir, name, text, ctx)
         .While("writing systemd-boot's entry for deployment ", entry.serial);
   }
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot_, kStagedDir, ctx.sys));
@@ -153,10 +157,9 @@ Status SystemdBootLoader::Remove(uint64_t serial, OpContext& ctx) {
   }
   // First what systemd-boot would find: its boot set goes next.
   TRY(RemoveFiles(boot_, kEntriesDir, ours, ctx));
-  const std::string good = std::to_string(serial), staged = StagedName(serial);
-  if (IsMarked(boot_, serial)) TRY(RemoveFiles(boot_, kGoodDir, {good}, ctx));
+  if (IsMarked(boot_, serial)) TRY(RemoveFiles(boot_, kGoodDir, {std::to_string(serial)}, ctx));
   if (!Exists(boot_, kStagedDir)) return Ok();
-  return RemoveFiles(boot_, kStagedDir, {staged, StrCat(".", staged, ".new")}, ctx);
+  return RemoveFiles(boot_, kStagedDir, {StagedName(serial)}, ctx);
 }
 
 }  // namespace hostapp

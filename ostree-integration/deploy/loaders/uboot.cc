@@ -36,7 +36,7 @@ std::string ReadOurs(int boot, std::string_view name) {
 
 std::string ReadEntry(int boot, const std::string& name) { return ReadOurs(boot, StrCat(kEntries, "/", name)); }
 
-// One that is missing, or of another size, is made again, under a new name first.
+// One that is missing, or of another size, is made again: its CRC-32 says when it is whole.
 Status WriteBlock(int boot, const char* name, const std::string& block, OpContext& ctx) {
   const std::string old = ReadOurs(boot, name);
   if (old == block) return Ok();
@@ -45,7 +45,7 @@ Status WriteBlock(int boot, const char* name, const std::string& block, OpContex
     if (!file.valid()) return SysError(-file.get(), StrCat("opening ", name));
     return OverwriteInPlace(file.get(), 0, AsBytes(block), ctx.sys).While("writing U-Boot's ", name);
   }
-  return PutBootFile(boot, kDir, name, block, ctx).While("making U-Boot's ", name);
+  return WriteBootFile(boot, kDir, name, block, ctx).While("making U-Boot's ", name);
 }
 
 Status WriteState(int boot, const UbootState& state, OpContext& ctx) {
@@ -143,7 +143,7 @@ Status UbootLoader::Stage(const BootEntry& entry, OpContext& ctx) {
   if (!IsStaged(boot_, entry)) {
     ASSIGN_OR_RETURN(const UbootEntry measured,
                      MeasureEntry(boot_, entry, ctx).While("reading the boot set of deployment ", entry.serial));
-    TRY(PutBootFile(boot_, kEntriesDir, EntryName(entry.serial), EncodeUbootEntry(measured), ctx)
+    TRY(WriteBootFile(boot_, kEntriesDir, EntryName(entry.serial), EncodeUbootEntry(measured), ctx)
             .While("writing U-Boot's entry for deployment ", entry.serial));
   } else {
     ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot_, kEntriesDir, ctx.sys));
@@ -188,10 +188,8 @@ Status UbootLoader::Remove(uint64_t serial, OpContext& ctx) {
   if (std::erase(proven, serial) > 0) TRY(WriteBlock(boot_, kProvenName, EncodeUbootProven(proven), ctx));
   if (!Exists(boot_, kEntriesDir)) return Ok();
   ASSIGN_OR_RETURN(const UniqueFd entries, OpenDir(boot_, kEntriesDir, ctx.sys));
-  const std::string name = EntryName(serial), unfinished = StrCat(".", name, ".new");
-  if (!Exists(entries.get(), name) && !Exists(entries.get(), unfinished)) return Ok();
-  TRY(RemoveFile(entries.get(), name, ctx.sys));
-  TRY(RemoveFile(entries.get(), unfinished, ctx.sys));
+  if (!Exists(entries.get(), EntryName(serial))) return Ok();
+  TRY(RemoveFile(entries.get(), EntryName(serial), ctx.sys));
   TRY(SyncDir(entries.get(), ctx.sys));
   return CheckpointFilesystem(entries.get(), ctx.sys);
 }

@@ -48,12 +48,19 @@ def why(error):
 
 
 def check_sets(boot):
-    """I5: a folder with the final name of a set and its list is whole. The list is the first that goes when a set is removed."""
+    """I5: a folder with the list that it is named for is whole. The list is written last, and the first that goes when a set is removed."""
     for name in boot.names("hostapp"):
-        if DIGEST.match(name) and boot.exists("hostapp/%s/SHA256SUMS" % name):
+        if DIGEST.match(name) and has_list(boot, name):
             problem = set_problem(boot, name)
             if problem:
                 yield "I5", "boot set %s: %s" % (name, problem)
+
+
+def has_list(boot, name):
+    try:
+        return boot.once(sha256, "hostapp/%s/SHA256SUMS" % name) == name
+    except OSError:
+        return False
 
 
 def arguments(line):
@@ -83,10 +90,20 @@ class Grub:
         return dict(line.split("=", 1) for line in data.decode(errors="replace").splitlines() if "=" in line)
 
     def entries(self):
-        folder = self.top + "/entries"
+        """Without their list, which is written last, they are none, unless GRUB was told to start them."""
+        folder, env = self.top + "/entries", self.env()
+        named = {env.get("hostapp_default", ""), env.get("hostapp_trial", "")}
         for name in self.boot.names(folder):
-            if name.isdigit() and self.boot.exists("%s/%s/SHA256SUMS" % (folder, name)):
-                yield int(name), self.problem(name), self.boot.exists("%s/%s/good" % (folder, name))
+            good = self.boot.exists("%s/%s/good" % (folder, name))
+            if name.isdigit() and (self.has_list(name) or self.boot.exists("%s/%s/SHA256SUMS" % (folder, name)) and (
+                    good or name.lstrip("0") in named)):
+                yield int(name), self.problem(name), good
+
+    def has_list(self, name):
+        try:
+            return bool(sums(self.boot.read("%s/entries/%s/SHA256SUMS" % (self.top, name))))
+        except OSError:
+            return False
 
     def problem(self, name):
         try:
@@ -170,11 +187,13 @@ class Uboot:
         return dict(pair.split("=", 1) for pair in data[4:].split(b"\0\0")[0].decode(errors="replace").split("\0") if "=" in pair)
 
     def entries(self):
-        folder = os.path.join(self.top, "entries")
+        """Half written, with a wrong checksum, they are none, unless U-Boot was told to start them."""
+        folder, states = os.path.join(self.top, "entries"), [self.env("state-0") or {}, self.env("state-1") or {}]
         proven = (self.env("proven") or {}).get("hostapp_proven", "").split()
+        named = {state.get(key, "") for state in states for key in ("hostapp_default", "hostapp_trial")} | set(proven)
         for name in self.boot.names(folder):
-            if name.endswith(".env"):
-                yield int(name[:-4]), self.problem("entries/" + name), name[:-4].lstrip("0") in proven
+            if name.endswith(".env") and (name[:-4] in named or self.env("entries/" + name) is not None):
+                yield int(name[:-4]), self.problem("entries/" + name), name[:-4] in proven
 
     def problem(self, name):
         entry = self.env(name)

@@ -27,14 +27,18 @@ class Fat:
     def number(self, at, count):
         return int.from_bytes(self.bytes(at, count), "little")
 
+    def numbers(self, first):
+        """The clusters from there on, as far as it leads; and where it leads then: END or more, 0 (a free one), or to where it never may."""
+        found = {}  # in order
+        while 2 <= first < min(END, self.clusters) and first not in found:
+            found[first] = True
+            first = self.number(self.table + 4 * first, 4) & 0x0FFFFFFF
+        return list(found), first
+
     def chain(self, first, most):
         """The bytes of the clusters from there on, no more than `most`; as far as it leads."""
-        found, seen = [], set()
-        while 2 <= first < min(END, self.clusters) and first not in seen and len(found) * self.cluster < most:
-            seen.add(first)
-            found.append(self.bytes(self.data + (first - 2) * self.cluster, self.cluster))
-            first = self.number(self.table + 4 * first, 4) & 0x0FFFFFFF
-        return b"".join(found)[:most]
+        found = self.numbers(first)[0][:-(-most // self.cluster)]
+        return b"".join(self.bytes(self.data + (number - 2) * self.cluster, self.cluster) for number in found)[:most]
 
     def folder(self, first):
         """{name: (is a folder, first cluster, bytes)}; nothing where the folder has no cluster."""
@@ -118,16 +122,36 @@ class FatFolder:
     def once(self, function, name):
         return function(self, name)
 
-    def refused(self, folder=""):
-        """I5: Linux refuses a folder without a cluster of its own (fat_validate_dir), and makes the whole file system read-only; no program can
-        remove it then."""
+    def below(self, folder=""):
         for name in self.names(folder):
             path = "%s/%s" % (folder, name)
-            if not self.is_folder(path):
-                continue
-            if self.entry(path)[1] in (0, self.fat.root):
+            yield path
+            if self.is_folder(path):
+                yield from self.below(path)
+
+    def shared(self):
+        """Pairs of names on the same clusters: a file that was renamed, by a disk that had one of two sectors only. When one is removed, the
+        clusters of the other are free."""
+        owner = {}
+        for path in self.below():
+            for number in self.fat.numbers(self.entry(path)[1])[0][:1]:
+                if number in owner:
+                    yield owner[number], path
+                owner[number] = path
+
+    def refused(self, folder=""):
+        """I5: Linux refuses a folder without a cluster of its own (fat_validate_dir), and what lies on clusters that are free; then it makes the
+        whole file system read-only, and no program can remove it."""
+        for name in self.names(folder):
+            path = "%s/%s" % (folder, name)
+            is_folder, first, size = self.entry(path)
+            if is_folder and first in (0, self.fat.root):
                 yield "I5", "the folder %s has no cluster: Linux will refuse it" % path
-            else:
+                continue
+            clusters, last = self.fat.numbers(first)
+            if (first or size) and (last < END or not is_folder and len(clusters) * self.fat.cluster < size):
+                yield "I5", "%s: after %d clusters it leads to a free one: Linux will refuse it" % (path, len(clusters))
+            elif is_folder:
                 yield from self.refused(path)
 
 

@@ -23,7 +23,7 @@ Result<DeploymentSerial> WhichEtc(const Device& device, std::optional<Deployment
 }  // namespace
 
 Result<Done> Run(const InitVerb& /*verb*/, const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
+  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing, ctx));
   TRY(InitSysroot(paths, ctx));
   return Done{{.document = Json::Object{{"sysroot", paths.root}, {"boot", paths.boot}},
                .text = StrCat(Escape(paths.root), " is ready for: hostapp deploy REFERENCE\n")}};

@@ -34,7 +34,7 @@ Result<Done> Run(const InstallVerb& verb, const Target& /*target*/, OpContext& c
 
 Result<Done> Run(const GrowVerb& /*verb*/, const Target& target, OpContext& ctx) {
   // Neither ledger nor boot file system: a root that is full must be able to grow whatever else is wrong.
-  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
+  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing, ctx));
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDir(AT_FDCWD, paths.root, ctx.sys));
   ASSIGN_OR_RETURN(const GrowReport report, GrowRoot(root.get(), ctx).While("growing the root file system"));
   return Done{RenderGrow(report)};

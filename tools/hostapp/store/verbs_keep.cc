@@ -13,7 +13,7 @@ namespace {
 
 // Neither ledger nor boot file system: they may be what is wrong.
 Result<Done> RunFeatures(const Target& target, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing));
+  ASSIGN_OR_RETURN(const SysrootPaths paths, PathsOf(target, BootNeed::kNothing, ctx));
   ASSIGN_OR_RETURN(const std::vector<Feature> features, ProbeFeatures(StrCat(paths.root, "/", kTmpDir), ctx));
   return Done{RenderFeatures(features)};
 }

@@ -288,8 +288,7 @@ TEST_F(VerbsTest, GcTakesWhatInterruptedRunsLeft) {
   testing::WriteText(sysroot.DeploymentPath(7) + "/root/usr/bin/sh", "half a tree");
   testing::WriteText(sysroot.DeploymentPath(1) + "/.good.new", "");
   testing::WriteText(sysroot.root() + "/hostapp/.boot-ledger.new", "half");
-  const std::string unfinished = StrCat(sysroot.boot(), "/hostapp/.", std::string(64, 'a'), ".new");
-  testing::WriteText(unfinished + "/linux", "half");
+  testing::WriteText(StrCat(sysroot.boot(), "/hostapp/", std::string(64, 'a'), "/linux"), "half");
   testing::WriteText(StrCat(sysroot.boot(), "/hostapp/", std::string(64, 'b'), "/SHA256SUMS"), "");
   EXPECT_THAT(Gc().deployments, ElementsAre(7u));
   EXPECT_THAT(Serials(), ElementsAre("1"));

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "ostree-integration/composefs/fs_verity.h"
 #include "ostree-integration/deploy/bootable.h"
@@ -13,8 +14,8 @@
 #include "ostree-integration/store/inode.h"
 #include "ostree-integration/sysroot/arm_trial.h"
 #include "ostree-integration/sysroot/ledger_file.h"
+#include "tests/support/call_order.h"
 #include "tests/support/faulty_syscalls.h"
-#include "tests/support/syncs_after_rename.h"
 #include "tests/support/test_image.h"
 
 namespace hostapp {
@@ -27,6 +28,11 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using testing::TestSysrootWithStore;
 using testing::TinyImage;
+
+ino_t InodeOf(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
 
 BootFile FileOf(const std::string& name, std::string_view content) {
   return {.name = name, .path = {}, .size = content.size(), .sha256 = HashOf(AsBytes(content))};
@@ -93,8 +99,11 @@ TEST_F(BootSetTest, LeavesNoneUnderItsNameThatIsNotWholeAtAnyFailingCall) {
           },
           [&](const FaultySyscalls& sys, const Status& status) {
             EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
-            if (std::filesystem::exists(SetPath())) {
+            if (HasBootSet(sysroot.Open(), set.digest())) {
               EXPECT_TRUE(CheckBootSet(sysroot.Open(), set.digest()).ok()) << sys.failed_call();
+            }
+            if (!status.ok() && which == FaultySyscalls::Which::kOnlyThat) {
+              EXPECT_THAT(testing::NamesIn(SetsPath()), IsEmpty()) << sys.failed_call();
             }
             if (!status.ok() && error == ENOSPC) {
               EXPECT_EQ(status.error().code(), Errc::kNoSpace) << sys.failed_call();
@@ -105,22 +114,39 @@ TEST_F(BootSetTest, LeavesNoneUnderItsNameThatIsNotWholeAtAnyFailingCall) {
   }
 }
 
-TEST_F(BootSetTest, ThatWasInterruptedIsMadeAnewAndCollected) {
-  const std::string unfinished = StrCat(SetsPath(), "/.", set.digest().Hex(), ".new");
-  testing::WriteText(unfinished + "/linux", "half");
-  testing::WriteText(SetPath() + "/linux", "a folder without sums, as a power cut may leave it");
-  ASSERT_TRUE(Stage().ok());
+TEST_F(BootSetTest, ThatWasInterruptedIsNoneAndIsCompletedWithWhatIsWholeOfIt) {
+  testing::WriteText(SetPath() + "/linux", testing::TinyKernel());
+  testing::WriteText(SetPath() + "/initrd", "half");
+  const ino_t linux = InodeOf(SetPath() + "/linux");
+  for (const std::string& list : {std::string(), set.Sums().substr(0, 70), StrCat(set.Sums(), "x")}) {
+    testing::WriteText(SetPath() + "/SHA256SUMS", list);
+    EXPECT_FALSE(HasBootSet(sysroot.Open(), set.digest())) << list;
+    ASSERT_TRUE(Stage().ok()) << list;
+    EXPECT_TRUE(HasBootSet(sysroot.Open(), set.digest()));
+  }
+  EXPECT_EQ(InodeOf(SetPath() + "/linux"), linux);
+  EXPECT_EQ(testing::ReadText(SetPath() + "/initrd"), "an initramfs");
   EXPECT_THAT(testing::NamesIn(SetsPath()), ElementsAre(set.digest().Hex()));
-  testing::WriteText(unfinished + "/linux", "half");
-  testing::WriteText(SetsPath() + "/.others.new/file", "not ours");
-  const auto collect = [&](PruneMode mode) {
-    return CollectUnfinishedBootSets(sysroot.LockStore(), sysroot.Open(), mode, sysroot.ctx()).value();
-  };
-  EXPECT_EQ(collect(PruneMode::kDryRun), 4u);
-  EXPECT_TRUE(std::filesystem::exists(unfinished));
-  EXPECT_EQ(collect(PruneMode::kRemove), 4u);
-  EXPECT_EQ(collect(PruneMode::kRemove), 0u);
-  EXPECT_THAT(testing::NamesIn(SetsPath()), ElementsAre(".others.new", set.digest().Hex()));
+  EXPECT_THAT(testing::NamesIn(SetPath()), ElementsAre("SHA256SUMS", "initrd", "linux"));
+}
+
+TEST_F(BootSetTest, ThatIsCompletedInVainKeepsWhatWasWholeAndHasNoList) {
+  testing::WriteText(SetPath() + "/linux", testing::TinyKernel());
+  const int calls = testing::ForEveryFailingCall(
+      EIO, FaultySyscalls::Which::kOnlyThat,
+      [&] {
+        testing::WriteText(SetPath() + "/initrd", "half");
+        testing::WriteText(SetPath() + "/SHA256SUMS", set.Sums());
+      },
+      [&](Syscalls& sys) {
+        OpContext ctx = With(sys);
+        return CompleteBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, ctx);
+      },
+      [&](const FaultySyscalls& sys, const Status& status) {
+        EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
+        EXPECT_EQ(testing::ReadText(SetPath() + "/linux"), testing::TinyKernel()) << sys.failed_call();
+      });
+  EXPECT_GT(calls, 8);
 }
 
 TEST_F(BootSetTest, ThatIsDamagedIsFound) {
@@ -130,7 +156,7 @@ TEST_F(BootSetTest, ThatIsDamagedIsFound) {
     const std::string old = testing::ReadText(SetPath() + "/" + name);
     testing::WriteText(SetPath() + "/" + name, content);
     const Status status = CheckBootSet(sysroot.Open(), set.digest());
-    EXPECT_EQ(Stage().ok(), status.ok()) << "and it is not used again";
+    EXPECT_EQ(Stage().ok(), status.ok() || name == "SHA256SUMS") << "and it is not used again";
     testing::WriteText(SetPath() + "/" + name, old);
     return status;
   };
@@ -156,12 +182,13 @@ TEST_F(BootSetTest, IsRefusedWithBothNumbersWhereThereIsNoRoom) {
   }
 }
 
-// The name of a folder that vfat has not synced is that of one without clusters.
-TEST_F(BootSetTest, IsSyncedWithItsFileSystemBeforeTheFolderOfSetsIs) {
-  testing::SyncsAfterRename sys;
+// Whoever finds the list may believe it.
+TEST_F(BootSetTest, GetsItsListWhenAllElseIsOnTheDisk) {
+  testing::CallOrder sys;
   OpContext ctx = With(sys);
   ASSERT_TRUE(Stage(ctx).ok());
-  EXPECT_THAT(sys.synced(), ElementsAre(0U, testing::InodeOf(SetsPath())));
+  EXPECT_THAT(sys.calls(), ElementsAre("make initrd", "make linux", "sync all", "make SHA256SUMS", "sync SHA256SUMS",
+                                       "sync " + set.digest().Hex()));
 }
 
 TEST_F(BootSetTest, IsRemovedWithItsBytesAndASecondTimeToo) {
