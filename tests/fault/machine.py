@@ -14,19 +14,16 @@ third is killed again, at a random moment of its first start.
 
 Under hostapp without its syncs (lazy_sync.c) a cycle must be found wrong.
 """
-import argparse
 import base64
-import concurrent.futures
 import contextlib
 import gzip
+import multiprocessing
 import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 
@@ -34,17 +31,19 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TESTS, "boot"), os.path.join(HERE, "checker")]
+import checking  # noqa: E402
 import disk_log  # noqa: E402
 import guest  # noqa: E402
+import lanes  # noqa: E402
 import ledger  # noqa: E402
 from device import Skipped, Tools, run  # noqa: E402
 from files import Folder  # noqa: E402
 from matrix_columns import COLUMNS  # noqa: E402
 from matrix_device import Cell, Start  # noqa: E402
 from matrix_images import Images  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
-CHECK = os.path.join(HERE, "check_disk")
 UPDATE_SECONDS = 120  # of one update with its restart; a machine that takes longer hangs
 # What the checker calls the loader of a column with a boot file system.
 LOADERS = {"grub-bios": "grub"}
@@ -121,11 +120,12 @@ class Machine(Cell):
         """What check_disk says; with options for mounting, as the boot loader reads it."""
         try:
             with self.mounted(disk or self.disk, options) as (root, boot):
-                command = [sys.executable, CHECK, root, *(["--boot", boot, "--loader", LOADERS[self.column.name]] if boot else []), *words]
-                done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+                try:
+                    return checking.check(root, *(["--boot", boot, "--loader", LOADERS[self.column.name]] if boot else []), *words)
+                except Exception as error:  # pylint: disable=broad-except
+                    return ["check_disk failed: %r" % error]
         except RuntimeError as error:
             return ["cannot be mounted: %s" % error]
-        return done.stdout.splitlines() if done.returncode <= 1 else ["check_disk failed: " + done.stderr[-300:]]
 
     def old_and_new(self):
         """The deployments that may run next."""
@@ -192,7 +192,7 @@ class Campaign:
     def __init__(self, options, images, releases, column):
         self.options, self.images, self.releases, self.column = options, images, releases, COLUMNS[column]
         self.dir = os.path.join(images.tools.work, "recording-" + column)
-        self.enough = threading.Event()
+        self.enough = multiprocessing.Event()
         self.chance = random.Random("%d %s" % (options.seed, column))
         os.makedirs(self.dir, exist_ok=True)
 
@@ -295,10 +295,9 @@ class Campaign:
 
     def run(self, points, boots=True):
         """(cycles, violations). Without `boots` the disks are only looked at, until one is wrong."""
-        lanes = self.options.jobs
-        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
-            runs = [pool.submit(self.look, points[lane::lanes], lane, boots) for lane in range(lanes)]
-            return sum(one.result()[0] for one in runs), [violation for one in runs for violation in one.result()[1]]
+        jobs = self.options.jobs
+        runs = lanes.each(self.look, [(points[lane::jobs], lane, boots) for lane in range(jobs)], jobs)
+        return sum(looked for looked, _ in runs), [violation for _, found in runs for violation in found]
 
 
 def make_releases(images, lazy_sync):
@@ -318,19 +317,11 @@ def make_releases(images, lazy_sync):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True, type=os.path.abspath)
-    parser.add_argument("--lazy-sync", required=True, type=os.path.abspath)
-    parser.add_argument("--cycles", type=int, default=6)
-    parser.add_argument("--grub-every", type=int, default=6, metavar="N", help="every N-th cycle with GRUB; the kernel of the others is from outside")
-    parser.add_argument("--updates", type=int, default=3, help="in one recording")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    parser.add_argument("--no-controls", action="store_true")
-    parser.add_argument("--keep", metavar="DIR", help="where the disks of violations are kept")
-    parser.add_argument("--work", help="where; default: a folder in /dev/shm")
-    return parser.parse_args()
+    made = parser(__doc__, ("build", "lazy-sync"), ("seed", "jobs", "rows", "no-controls", "keep", "work"))
+    made.add_argument("--cycles", type=int, default=6)
+    made.add_argument("--grub-every", type=int, default=6, metavar="N", help="every N-th cycle with GRUB; the kernel of the others is from outside")
+    made.add_argument("--updates", type=int, default=3, help="in one recording")
+    return made.parse_args()
 
 
 def row(options, campaign, name, cycles, found, seconds):
