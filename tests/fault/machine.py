@@ -189,9 +189,10 @@ class Machine(Cell):
 class Campaign:
     """One machine with one loader, and the disks that it can have left."""
 
-    def __init__(self, options, images, releases, column):
+    def __init__(self, options, images, releases, column, cycles, control=False):
         self.options, self.images, self.releases, self.column = options, images, releases, COLUMNS[column]
-        self.dir = os.path.join(images.tools.work, "recording-" + column)
+        self.cycles, self.control, self.name = cycles, control, "(no sync)" if control else column
+        self.dir = os.path.join(images.tools.work, "recording-control" if control else "recording-" + column)
         self.enough = multiprocessing.Event()
         self.chance = random.Random("%d %s" % (options.seed, column))
         os.makedirs(self.dir, exist_ok=True)
@@ -199,14 +200,16 @@ class Campaign:
     def machine(self, name):
         return Machine(self.images, self.column, name, self.releases)
 
-    def record(self, updates, control=False):
-        machine = self.machine("recorded")
+    def record(self):
+        """What it has then and had not before, for another process."""
+        begun, updates = time.monotonic(), 2 if self.control else min(self.options.updates, self.cycles + 1)
+        machine = self.machine("recorded-control" if self.control else "recorded")
         machine.make_base()
         base = os.path.join(self.dir, "base")
         disk_log.copy(machine.disk, base)
         machine.log = os.path.join(self.dir, "log")
         # The last is cut in the middle.
-        start = machine.start(TASK + FOR_EVER + (LAZY if control else ""), until="user-space: update %d begins" % updates,
+        start = machine.start(TASK + FOR_EVER + (LAZY if self.control else ""), until="user-space: update %d begins" % updates,
                               after=self.chance.uniform(0, 10), restarts=True, seconds=UPDATE_SECONDS * updates)
         if "user-space: update %d begins" % updates not in start.console:
             raise RuntimeError("it does not update:\n" + start.console[-3000:])
@@ -216,12 +219,14 @@ class Campaign:
         os.remove(machine.log)
         self.marks = guest.marks(self.recording.requests)
         self.record_facts()
+        self.seconds = time.monotonic() - begun
+        return {name: getattr(self, name) for name in ("killed", "recording", "marks", "facts", "chance", "seconds")}
 
     def record_facts(self):
         """What may not change until the next update has begun."""
         self.facts = [(0, os.path.join(self.dir, "facts-0"))]
         self.facts += [(count, os.path.join(self.dir, "facts-%d" % count)) for count, text in self.marks if text == "gc"]
-        machine = self.machine("facts")
+        machine = self.machine("facts-control" if self.control else "facts")
         image = disk_log.Image(self.recording, os.path.join(self.dir, "image"))
         for count, path in self.facts:
             image.go(count)
@@ -239,7 +244,7 @@ class Campaign:
     def phase(self, count):
         return next((text for at, text in reversed(self.marks) if at < count), "start")
 
-    def name(self, count, how):
+    def say(self, count, how):
         return "%s after %d of %d requests (%s)%s" % (self.column.name, count, len(self.recording.requests), self.phase(count),
                                                       "" if how is None else ", killed" if how == "killed" else ", some lost")
 
@@ -261,7 +266,7 @@ class Campaign:
                 wrong = ["the cycle failed: %r\n%s" % (error, traceback.format_exc()[-600:])]
             if wrong and self.options.keep:
                 self.keep(machine, crash, "%s-%d" % (self.column.name, index), wrong)
-            found += [(self.name(count, how), text) for text in wrong]
+            found += [(self.say(count, how), text) for text in wrong]
             looked += 1
             if wrong and not boots:
                 self.enough.set()
@@ -324,12 +329,26 @@ def parse():
     return made.parse_args()
 
 
-def row(options, campaign, name, cycles, found, seconds):
+def row(options, campaign, cycles, found, seconds):
     """`found`: how many, or a word of a control."""
     control = isinstance(found, str)
-    Rows(options.rows).add(name, "the whole machine", cycles, int(found == "found") if control else found, seconds, control)
-    print("%-28s%10d%9d%9d%8d%12s%9.1f" % (name, len(campaign.recording.requests), campaign.recording.flushes(),
+    Rows(options.rows).add(campaign.name, "the whole machine", cycles, int(found == "found") if control else found, seconds, control)
+    print("%-28s%10d%9d%9d%8d%12s%9.1f" % (campaign.name, len(campaign.recording.requests), campaign.recording.flushes(),
                                           sum(text == "upgrade" for _, text in campaign.marks), cycles, found, seconds), flush=True)
+
+
+def campaigns(options, images, releases):
+    """All of them, recorded: one machine alone leaves the other processors without work."""
+    with_grub = options.cycles // options.grub_every
+    found = [Campaign(options, images, releases, column, cycles)
+             for column, cycles in (("none", options.cycles - with_grub), ("grub-bios", with_grub)) if cycles]
+    # Their first release, which the control shares.
+    lanes.each(lambda campaign: campaign.machine("first").make_base(), [(campaign,) for campaign in found], options.jobs)
+    if not options.no_controls:
+        found.append(Campaign(options, images, releases, "none", 0, control=True))
+    for campaign, made in zip(found, lanes.each(Campaign.record, [(campaign,) for campaign in found], options.jobs)):
+        vars(campaign).update(made)
+    return found
 
 
 def main():
@@ -343,25 +362,19 @@ def main():
         images = Images(Tools(options.build, kernel, work))
         releases = make_releases(images, options.lazy_sync)
         print("%-28s%10s%9s%9s%8s%12s%9s" % ("loader", "requests", "flushes", "updates", "cycles", "violations", "seconds"), flush=True)
-        with_grub = options.cycles // options.grub_every
-        for column, cycles in (("none", options.cycles - with_grub), ("grub-bios", with_grub)):
-            if not cycles:
-                continue
+        for campaign in campaigns(options, images, releases):
             begun = time.monotonic()
-            campaign = Campaign(options, images, releases, column)
-            campaign.record(min(options.updates, cycles + 1))
-            cycles, found = campaign.run(campaign.points(cycles))
-            row(options, campaign, column, cycles, len(found), time.monotonic() - begun)
-            violations += found
-        if not options.no_controls:
-            begun = time.monotonic()
-            campaign = Campaign(options, images, releases, "none")
-            campaign.record(2, control=True)
-            # Where nothing was synced the restart writes all of it at once.
-            points = [point for point in campaign.points(400) if campaign.phase(point[1][0]) in ("upgrade", "restart")]
-            cycles, found = campaign.run(points, boots=False)
-            row(options, campaign, "(no sync)", cycles, "found" if found else "NOT FOUND", time.monotonic() - begun)
-            blind += [] if found else ["no sync"]
+            if campaign.control:  # where nothing was synced the restart writes all of it at once
+                points = [point for point in campaign.points(400) if campaign.phase(point[1][0]) in ("upgrade", "restart")]
+            else:
+                points = campaign.points(campaign.cycles)
+            cycles, found = campaign.run(points, boots=not campaign.control)
+            seconds = campaign.seconds + time.monotonic() - begun
+            row(options, campaign, cycles, ("found" if found else "NOT FOUND") if campaign.control else len(found), seconds)
+            if campaign.control:
+                blind += [] if found else ["no sync"]
+            else:
+                violations += found
     except Skipped as reason:
         print("skipped: %s" % reason)
         return 77
