@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """check_disk finds every kind of damage, and nothing on a disk without any."""
-import argparse
 import os
 import shutil
 import sys
@@ -10,6 +9,7 @@ import tempfile
 sys.dont_write_bytecode = True
 from device import CHECK, Device  # noqa: E402
 from disk_log import do  # noqa: E402
+from options import parser  # noqa: E402
 
 sys.path.insert(1, os.path.join(os.path.dirname(CHECK), "checker"))
 import fat  # noqa: E402
@@ -88,10 +88,7 @@ def judged_wrongly_on_fat(work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for program in ("hostapp", "make-tiny-image", "loader-tool"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    options = parser.parse_args()
+    options = parser(__doc__, ("hostapp", "make-tiny-image", "loader-tool")).parse_args()
     with tempfile.TemporaryDirectory(prefix="hostapp-checker-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as work:
         wrong, count = judged_wrongly_on_fat(work), 2
     for loader, damages in [(None, DAMAGES), *LOADER_DAMAGES.items()]:

@@ -15,8 +15,7 @@ files were written: nothing that hostapp does makes it better.
 A writer that does not sync, that syncs late (lazy_sync.c under the same program) or writes in place (careless.c) must be found wrong, or
 the suite is.
 """
-import argparse
-import concurrent.futures
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -25,8 +24,10 @@ import time
 sys.dont_write_bytecode = True
 import disk_log  # noqa: E402
 import grub_view  # noqa: E402
-from device import CHECK, MAIN_VERBS, VERBS, Device  # noqa: E402
+import lanes  # noqa: E402
+from device import MAIN_VERBS, VERBS, Device  # noqa: E402
 from disk_log import FILE_SYSTEMS, do  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
 # Writers that are wrong: the verb itself with lazy_sync.c under it, and one of careless.c.
@@ -59,6 +60,7 @@ class Campaign:
         os.makedirs(self.work)
         self.device = Device(options, self.work, None if loader == "none" else loader)
         self.before_file = self.work + "/before.json"
+        self.enough = multiprocessing.Event()
 
     def record(self, control=None):
         before, verb, _ = VERBS[self.verb]
@@ -68,7 +70,7 @@ class Campaign:
 
         def fill(root):
             self.device.prepare(root, before)
-            do(sys.executable, CHECK, root, "--record", self.before_file)
+            self.device.check(root, "--record", self.before_file)
             self.before = self.device.status(root)
 
         def command(root):
@@ -81,13 +83,15 @@ class Campaign:
             self.after = self.device.status(root)
         self.recording = disk_log.record(self.work + "/disk-" + (control or "right").replace(" ", "-"), self.kind, fill, command)
 
-    def look(self, points, lane):
-        """Violations of these crash images: (point, view, text)."""
+    def look(self, points, lane, first):
+        """(crash images, violations: (point, view, text)) of these. `first`: until one is wrong, here or in another lane."""
         folder = "%s/lane-%d" % (self.work, lane)
         os.makedirs(folder + "/mount", exist_ok=True)
         image = disk_log.Image(self.recording, folder + "/image")
-        found, crash = [], folder + "/crash"
+        looked, found, crash = 0, [], folder + "/crash"
         for index, (count, how) in points:
+            if first and self.enough.is_set():
+                break
             image.go(count)
             if how is None:
                 image.snapshot(crash)
@@ -106,8 +110,11 @@ class Campaign:
             linux = self.mounted(crash, folder + "/mount", FILE_SYSTEMS[self.kind][2], self.second_run if again else self.first_look)
             torn = isinstance(how, int) and any(text.startswith(CANNOT) for text in linux)
             found += [(name, UNREADABLE if torn else "Linux", text) for text in linux]
+            looked += 1
+            if found:
+                self.enough.set()
         image.close()
-        return found
+        return looked, found
 
     @staticmethod
     def tear(image, length, crash):
@@ -140,16 +147,15 @@ class Campaign:
     def second_run(self, root):
         return self.first_look(root) + self.device.go_on(root, self.verb, self.before, self.after)
 
-    def run(self, images, seed):
+    def run(self, images, seed, first=False):
         """(crash images, violations, seconds)."""
         begun = time.monotonic()
+        self.enough.clear()
         points = list(enumerate(disk_log.crash_points(self.recording, images, seed, torn=self.options.torn)))
-        lanes = self.options.jobs
-        size = -(-len(points) // lanes)
-        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
-            runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane) for lane in range(lanes)]
-            found = [violation for run in runs for violation in run.result()]
-        return len(points), found, time.monotonic() - begun
+        jobs = self.options.jobs
+        size = -(-len(points) // jobs)
+        runs = lanes.each(self.look, [(points[lane * size:(lane + 1) * size], lane, first) for lane in range(jobs)], jobs)
+        return sum(looked for looked, _ in runs), [violation for _, found in runs for violation in found], time.monotonic() - begun
 
 
 def without_what_any_writer_meets(campaign, found, images):
@@ -164,21 +170,14 @@ def without_what_any_writer_meets(campaign, found, images):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "make-tiny-image", "loader-tool", "lazy-sync", "careless"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--fs", action="append", choices=sorted(FILE_SYSTEMS))
-    parser.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
-    parser.add_argument("--verb", action="append", choices=sorted(VERBS))
-    parser.add_argument("--images", type=int, default=120, help="of each verb, file system and loader")
-    parser.add_argument("--second-every", type=int, default=8, metavar="N", help="of every N-th image the verb runs again, and GRUB itself reads")
-    parser.add_argument("--torn", action="store_true", help="requests torn between two sectors, too")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    parser.add_argument("--no-controls", action="store_true")
-    parser.add_argument("--work", help="where; default: a folder in /dev/shm")
-    return parser.parse_args()
+    made = parser(__doc__, ("hostapp", "make-tiny-image", "loader-tool", "lazy-sync", "careless"), ("seed", "jobs", "rows", "no-controls", "work"))
+    made.add_argument("--fs", action="append", choices=sorted(FILE_SYSTEMS))
+    made.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
+    made.add_argument("--verb", action="append", choices=sorted(VERBS))
+    made.add_argument("--images", type=int, default=120, help="of each verb, file system and loader")
+    made.add_argument("--second-every", type=int, default=8, metavar="N", help="of every N-th image the verb runs again, and GRUB itself reads")
+    made.add_argument("--torn", action="store_true", help="requests torn between two sectors, too")
+    return made.parse_args()
 
 
 def main():
@@ -210,7 +209,7 @@ def main():
                     violations += [(kind, loader, *violation) for violation in found]
                     for control in () if options.no_controls or verb != "deploy" else CONTROLS:
                         campaign.record(control)
-                        images, found, seconds = campaign.run(options.images, options.seed)
+                        images, found, seconds = campaign.run(options.images, options.seed, first=True)
                         row(campaign, "(%s)" % control, loader, images, "found" if found else "NOT FOUND", seconds)
                         if not found:
                             blind.append("%s on %s" % (control, kind))

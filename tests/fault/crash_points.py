@@ -12,11 +12,9 @@ For each verb a sysroot is prepared once. For each point it is copied, the verb 
   then       any other verb instead does what it is for or is not possible (exit status 3; 8 to remove what is in use); after `gc`
              nothing is left over, and `hostapp fsck` and check_disk find nothing
 
-Reads the disk itself and asks only `hostapp` and `ostree`. Before anything is believed, the harness must find each of
+Points that leave the same disk, name by name and bit by bit, are judged once. Reads the disk itself and asks only `hostapp` and `ostree`. Before anything is believed, the harness must find each of
 the writers in careless.c wrong: one that finds nothing fails.
 """
-import argparse
-import concurrent.futures
 import glob
 import hashlib
 import json
@@ -30,8 +28,10 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
-from device import CHECK  # noqa: E402
+import checking  # noqa: E402
+import lanes  # noqa: E402
 from faults import FAILURES, KILL, NO_SPACE, OTHER  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
 TIMEOUT = 60
@@ -44,7 +44,8 @@ DONE, NOT_IN_THAT_STATE, DAMAGED, IN_USE = 0, 3, 4, 8
 
 class Verb:
     """One verb from one prepared state. `repeats`: run again it does nothing more once its outcome is there, and ends with one of
-    `again`. `stride`: every n-th point only, for a verb that another one covers. `tail`: only so many of the last points. `mends`: the
+    `again`. `stride`: every n-th point only, where not every one
+    is asked for: the verb is covered by another one, or its points are many and alike. `tail`: only so many of the last points. `mends`: the
     state has damage, which the verb takes away."""
 
     def __init__(self, name, base, arguments, repeats=True, stride=1, tail=0, again=(DONE,), mends=False):
@@ -71,27 +72,46 @@ def digest_of_tree(path, skip=()):
 
 
 def entries_of(path, skip=()):
-    found = {}
-    seen = {}
-    for folder, folders, files in os.walk(path):
-        for name in folders + files:
-            full = os.path.join(folder, name)
-            relative = os.path.relpath(full, path)
-            if relative in skip:
-                continue
-            info = os.lstat(full)
-            kind = stat.S_IFMT(info.st_mode)
-            if kind == stat.S_IFLNK:
-                content = os.readlink(full)
-            elif kind == stat.S_IFREG:
-                if info.st_ino not in seen:
-                    with open(full, "rb") as file:
-                        seen[info.st_ino] = hashlib.sha256(file.read()).hexdigest()
-                content = seen[info.st_ino]
-            else:
-                content = ""
-            found[relative] = (kind, info.st_mode & 0o7777, content)
+    found, seen, todo = {}, {}, [(path, "")]
+    while todo:
+        folder, prefix = todo.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name, info = prefix + entry.name, entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append((entry.path, name + "/"))
+                if name not in skip:
+                    found[name] = stat.S_IFMT(info.st_mode), stat.S_IMODE(info.st_mode), content_of(entry.path, info, seen)
     return found
+
+
+def content_of(path, info, seen):
+    """`seen`: of the inodes that have been read already."""
+    if stat.S_ISLNK(info.st_mode):
+        return os.readlink(path)
+    if not stat.S_ISREG(info.st_mode):
+        return ""
+    if info.st_ino not in seen:
+        with open(path, "rb", buffering=0) as file:
+            seen[info.st_ino] = hashlib.sha256(file.read()).hexdigest()
+    return seen[info.st_ino]
+
+
+def fingerprint(path):
+    """Of all that a program can see below `path` but times and numbers of inodes: of equal ones the same is true."""
+    sha, seen, numbers = hashlib.sha256(), {}, {}
+
+    def take(path, name, info):
+        xattrs = [(key, os.getxattr(path, key, follow_symlinks=False)) for key in sorted(os.listxattr(path, follow_symlinks=False))]
+        number = numbers.setdefault(info.st_ino, len(numbers))
+        sha.update(repr((name, number, info.st_mode, info.st_uid, info.st_gid, content_of(path, info, seen), xattrs)).encode())
+        if stat.S_ISDIR(info.st_mode):
+            with os.scandir(path) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    take(entry.path, os.path.join(name, entry.name), entry.stat(follow_symlinks=False))
+    if os.path.lexists(path):
+        take(path, "", os.lstat(path))
+    return sha.hexdigest()
 
 
 def damage(root):
@@ -110,6 +130,8 @@ def damage(root):
 
 
 class Harness:
+    loader = None
+
     def __init__(self, options):
         self.options = options
         self.images = os.path.join(options.work, "images")
@@ -162,12 +184,12 @@ class Harness:
         self.image("stable", "2", "initramfs two")
         v2 = f"oci:{self.images}:v2"
         return [
-            Verb("init", "nothing", ["init"]),
+            Verb("init", "nothing", ["init"], stride=5),
             # Once it is the default, the same deploy makes a trial beside it.
-            Verb("deploy (first)", "empty", ["deploy", v2], repeats=False, stride=5),
+            Verb("deploy (first)", "empty", ["deploy", v2], repeats=False),
             Verb("deploy", "one", ["deploy", v2]),
             Verb("deploy (checkout)", "checkout", ["deploy", v2], stride=5),
-            Verb("upgrade", "one", ["upgrade"]),
+            Verb("upgrade", "one", ["upgrade"], stride=5),
             Verb("mark-good", "waiting", ["mark-good"], repeats=False),
             Verb("mark-failed", "waiting", ["mark-failed", "--reason", "a test"], repeats=False),
             Verb("rollback (trial)", "waiting", ["rollback"], repeats=False),
@@ -209,8 +231,11 @@ class Harness:
         if not os.path.exists(os.path.join(root, "hostapp/boot-ledger")) and not os.path.exists(
                 os.path.join(root, "hostapp/deployments/1")):
             return ""
-        done = run(["ostree", f"--repo={repo}", "fsck", "--quiet"])
-        return "" if done.returncode == 0 else (done.stdout + done.stderr).decode()
+
+        def ostree():
+            done = run(["ostree", f"--repo={repo}", "fsck", "--quiet"])
+            return "" if done.returncode == 0 else (done.stdout + done.stderr).decode()
+        return self.once("fsck", fingerprint(repo), ostree)
 
     def good(self, root):
         """The deployment that was the default before, and its boot set."""
@@ -315,8 +340,7 @@ class Harness:
         if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
             yield "then", f"{' '.join(words)}, gc leaves {left}"
         if verb.base != "nothing":
-            found = run([sys.executable, CHECK, root])
-            yield from (("then", f"{' '.join(words)}: {line}") for line in (found.stdout + found.stderr).decode().splitlines())
+            yield from (("then", f"{' '.join(words)}: {line}") for line in checking.check(root))
 
     def ended(self, verb, root, fault, status, text, after):
         """Yields what is wrong with how the verb ended."""
@@ -344,18 +368,41 @@ class Harness:
             done = run([self.options.killat, *fault.at(number), *self.hostapp(root, *verb.arguments)])
             text = (done.stdout * verb.mends + done.stderr).decode(errors="replace").strip()
             violations = list(self.ended(verb, root, fault, done.returncode, text, after))
-            for index, words in enumerate(thens):
-                other = f"{folder}/then-{index}"
-                if os.path.exists(root):
-                    copy_tree(root, other)
-                violations += self.then(verb, other, words)
-                shutil.rmtree(other, ignore_errors=True)
-            violations += self.check(verb, root, before, after, good, expected, repeat=True)
-            return [(where, *violation, text) for violation in violations]
+            left = fingerprint(root)
+            for words in thens:
+                violations += self.once([verb.name, words], left, lambda words=words: list(self.then_beside(verb, folder, root, words)))
+            violations += self.once(verb.name, left, lambda: list(self.check(verb, root, before, after, good, expected, repeat=True)))
+            return [(where, *violation, text) for violation in violations], left
         except Exception as error_met:  # pylint: disable=broad-except
-            return [(where, "harness", repr(error_met), "")]
+            return [(where, "harness", repr(error_met), "")], None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def once(self, what, left, judge):
+        """judge()'s answer, or the one that another point was given about the same disk."""
+        name = hashlib.sha256(repr((self.loader, what, left)).encode()).hexdigest()
+        known = os.path.join(self.options.work, "judged-" + name)
+        if not os.path.exists(known):
+            answer = judge()
+            with tempfile.NamedTemporaryFile("w", dir=self.options.work, delete=False) as file:
+                json.dump(answer, file)
+            os.rename(file.name, known)
+        with open(known, encoding="ascii") as file:
+            return json.load(file)
+
+    def then_beside(self, verb, folder, root, words):
+        """then() on a copy."""
+        other = folder + "/then"
+        if os.path.exists(root):
+            copy_tree(root, other)
+        yield from self.then(verb, other, words)
+        shutil.rmtree(other, ignore_errors=True)
+
+    def points(self, verb, points, reference):
+        """(violations, different disks) of these [(number, fault, thens)]."""
+        cases = [(verb, number, reference, *rest) for number, *rest in points]
+        found = lanes.each(self.point, cases, self.options.jobs, together=max(1, min(8, len(cases) // (4 * self.options.jobs))))
+        return [violation for violations, _ in found for violation in violations], len({left for _, left in found})
 
     # -- controls
 
@@ -370,12 +417,14 @@ class Harness:
         self.must(root, "gc")
         expected = (self.status(root)[0], self.outcome(root))
         shutil.rmtree(folder)
-        broken = set()
-        for number in range(1, calls + 1):
+
+        def point(number):
             folder, root = self.fresh(base)
             run([self.options.killat, "-n", str(number), self.options.careless, root, kind])
-            broken |= {v[0] for v in self.check(verb, root, before, before, good, expected, repeat=False)}
+            found = {violation[0] for violation in self.check(verb, root, before, before, good, expected, repeat=False)}
             shutil.rmtree(folder)
+            return found
+        broken = set().union(*lanes.each(point, [(number,) for number in range(1, calls + 1)], self.options.jobs))
         if not expected_kinds <= broken:
             raise SystemExit(f"the harness is blind: the careless writer \"{kind}\" broke {sorted(expected_kinds)}, "
                              f"seen: {sorted(broken)}")
@@ -395,19 +444,14 @@ CONTROLS = {
 
 def arguments(*programs):
     os.environ["HOSTAPP_JOBS"] = "1"  # The n-th call is the same one in each run.
-    parser = argparse.ArgumentParser()
-    for program in ("hostapp", "killat", "make-tiny-image", *programs):
-        parser.add_argument("--" + program, required=True)
-    parser.add_argument("--work", help="where; default: a folder in /dev/shm or TMPDIR")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--stride", type=int, default=int(os.environ.get("HOSTAPP_FAULT_STRIDE", "1")),
-                        help="every n-th point only")
-    parser.add_argument("--verb", action="append", help="only this one")
-    parser.add_argument("--full", action="store_true", help="every call of every verb; after a kill each other verb, not one of them in turn")
-    parser.add_argument("--point", type=int, help="only this one")
-    parser.add_argument("--rows", help="a file for results.py")
-    parser.add_argument("mode", choices=["crash", "errno"], default="crash", nargs="?")
-    return parser.parse_args()
+    made = parser(__doc__, ("hostapp", "killat", "make-tiny-image", *programs), ("work", "jobs", "stride", "rows"))
+    made.set_defaults(stride=int(os.environ.get("HOSTAPP_FAULT_STRIDE", "1")))
+    made.add_argument("--verb", action="append", help="only this one")
+    made.add_argument("--every", action="store_true", help="every call of every verb; without, of some verbs a sample")
+    made.add_argument("--full", action="store_true", help="the same; and after a kill each other verb, not one of them in turn")
+    made.add_argument("--point", type=int, help="only this one")
+    made.add_argument("mode", choices=["crash", "errno"], default="crash", nargs="?")
+    return made.parse_args()
 
 
 def main():
@@ -423,33 +467,30 @@ def main():
 def measure(harness, options):
     verbs = harness.prepare()
     rows = Rows(options.rows)
-    print(f"{'verb':<20}{'fault':<22}{'points':>8}{'violations':>12}{'seconds':>9}", flush=True)
+    print(f"{'verb':<20}{'fault':<22}{'points':>8}{'disks':>8}{'violations':>12}{'seconds':>9}", flush=True)
     for kind, (expected, base) in CONTROLS.items():
         started = time.monotonic()
         calls, broken = harness.control(kind, expected, base)
-        print(f"{'(careless ' + kind + ')':<42}{calls:>8}{'found':>12}{time.monotonic() - started:>9.1f}", flush=True)
+        print(f"{'(careless ' + kind + ')':<42}{calls:>8}{'':>8}{'found':>12}{time.monotonic() - started:>9.1f}", flush=True)
         rows.add("careless: " + kind, "kill points", calls, len(broken), time.monotonic() - started, control=True)
     violations = []
     if options.mode == "errno" and not options.full:
         verbs = [verb for verb in verbs if verb.name == "deploy"]
     if options.verb:
         verbs = [verb for verb in verbs if verb.name in options.verb]
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for verb in verbs:
-            reference = harness.reference(verb)
-            for fault in FAILURES if options.mode == "errno" else [KILL]:
-                started = time.monotonic()
-                stride = 1 if options.full or options.point else options.stride * verb.stride * fault.quick
-                numbers = [options.point] if options.point else fault.points(reference[0], stride)
-                thens = [list(THEN.values())] * len(numbers) if options.full else [[list(THEN.values())[n % len(THEN)]] for n in numbers]
-                jobs = [pool.submit(harness.point, verb, number, reference, fault, then if fault is KILL else ())
-                        for number, then in zip(numbers, thens)]
-                found = [violation for job in jobs for violation in job.result()]
-                points = len({violation[0] for violation in found})
-                print(f"{verb.name:<20}{fault.name:<22}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
-                rows.add(verb.name, "kill points" if fault is KILL else "failing calls: " + fault.name, len(jobs), points,
-                         time.monotonic() - started)
-                violations += found
+    for verb in verbs:
+        reference = harness.reference(verb)
+        for fault in FAILURES if options.mode == "errno" else [KILL]:
+            started = time.monotonic()
+            stride = 1 if options.every or options.full or options.point else options.stride * verb.stride * fault.quick
+            numbers = [options.point] if options.point else fault.points(reference[0], stride)
+            thens = list(THEN.values())
+            found, disks = harness.points(verb, [(n, fault, () if fault is not KILL else thens if options.full else [thens[n % len(thens)]])
+                                                 for n in numbers], reference)
+            points, seconds = len({violation[0] for violation in found}), time.monotonic() - started
+            print(f"{verb.name:<20}{fault.name:<22}{len(numbers):>8}{disks:>8}{points:>12}{seconds:>9.1f}", flush=True)
+            rows.add(verb.name, "kill points" if fault is KILL else "failing calls: " + fault.name, len(numbers), points, seconds)
+            violations += found
     return report(violations)
 
 

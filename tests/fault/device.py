@@ -3,8 +3,8 @@
 import json
 import os
 import subprocess
-import sys
 
+import checking
 from disk_log import do
 
 CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_disk")
@@ -79,11 +79,10 @@ class Device:
                     [trial and (versions.get(trial["serial"]), trial["tries_left"])])
 
     def check(self, root, *words):
-        command = [sys.executable, CHECK, root, *(["--loader", self.loader] if self.loader else []), *words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode > 1:
-            return ["check_disk failed: " + done.stderr.strip().rpartition("\n")[2]]
-        return done.stdout.splitlines()
+        try:
+            return checking.check(root, *(["--loader", self.loader] if self.loader else []), *words)
+        except Exception as error:  # pylint: disable=broad-except
+            return ["check_disk failed: %r" % error]
 
     def go_on(self, root, name, before, after, whole=True):
         """What is wrong when the verb VERBS[name] runs again, and gc after it, where the first was cut off. `before`, `after`: what

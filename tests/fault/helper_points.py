@@ -13,8 +13,6 @@ boot_once is the helper's own code, which composes the deployment for real, in m
 
 Control: a helper whose write to the ledger is undone must be found to try a trial for ever.
 """
-import argparse
-import concurrent.futures
 import json
 import os
 import shutil
@@ -24,8 +22,10 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
+import lanes  # noqa: E402
 from device import Device  # noqa: E402
 from disk_log import do  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
 TRIAL = ["deploy v1", "deploy v2"]
@@ -161,15 +161,10 @@ class Harness:
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "make-tiny-image", "loader-tool", "killat", "boot-once"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--state", action="append", choices=sorted(STATES))
-    parser.add_argument("--errors", action="store_true", help="each call fails, too, with %s" % ", ".join(ERRORS.values()))
-    parser.add_argument("--stride", type=int, default=1, help="every n-th call")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    return parser.parse_args()
+    made = parser(__doc__, ("hostapp", "make-tiny-image", "loader-tool", "killat", "boot-once"), ("stride", "jobs", "rows"))
+    made.add_argument("--state", action="append", choices=sorted(STATES))
+    made.add_argument("--errors", action="store_true", help="each call fails, too, with %s" % ", ".join(ERRORS.values()))
+    return made.parse_args()
 
 
 def main():
@@ -182,19 +177,18 @@ def main():
         blind = not harness.control()
         print("%-16s%-20s%8s%12s" % ("(forgetful)", "kill points", "", "NOT FOUND" if blind else "found"), flush=True)
         rows.add("helper: forgetful", "kill points", 1, int(not blind), 0, control=True)
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for name in options.state or STATES:
-                if name not in harness.bases:
-                    harness.prepare(name)
-                numbers = range(OWN_CALLS + 1, harness.calls(name) + 1)[::options.stride]
-                for method, errors in [("kill points", [None]), *([("failing calls", ERRORS)] if options.errors else [])]:
-                    begun = time.monotonic()
-                    runs = [pool.submit(harness.point, name, number, error) for number in numbers for error in errors]
-                    found = [violation for run in runs for violation in run.result()]
-                    seconds, points = time.monotonic() - begun, len({where for where, _ in found})
-                    print("%-16s%-20s%8d%12d%9.1f" % (name, method, len(runs), points, seconds), flush=True)
-                    rows.add("helper: " + name, method, len(runs), points, seconds)
-                    violations += found
+        for name in options.state or STATES:
+            if name not in harness.bases:
+                harness.prepare(name)
+            numbers = range(OWN_CALLS + 1, harness.calls(name) + 1)[::options.stride]
+            for method, errors in [("kill points", [None]), *([("failing calls", ERRORS)] if options.errors else [])]:
+                begun = time.monotonic()
+                cases = [(name, number, error) for number in numbers for error in errors]
+                found = [violation for run in lanes.each(harness.point, cases, options.jobs) for violation in run]
+                seconds, points = time.monotonic() - begun, len({where for where, _ in found})
+                print("%-16s%-20s%8d%12d%9.1f" % (name, method, len(cases), points, seconds), flush=True)
+                rows.add("helper: " + name, method, len(cases), points, seconds)
+                violations += found
     finally:
         shutil.rmtree(work)
     for where, text in violations[:40]:

@@ -5,20 +5,20 @@
 Wherever it was killed, nothing stays mounted, and the disk is empty for everybody who looks, or a whole device: check_disk finds nothing on its
 root. An empty one is installed again without being told that it may be erased. Control: a first partition table that is written too early.
 """
-import argparse
-import concurrent.futures
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.dont_write_bytecode = True
+import lanes  # noqa: E402
 from device import Device  # noqa: E402
 from disk_log import alone, do  # noqa: E402
 from faults import KILL  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
 DISK_BYTES = 512 << 20
@@ -27,7 +27,7 @@ NOTHING_THERE = 2  # exit status of blkid
 
 class Disk:
     """An empty one, as long as the block runs."""
-    made = threading.Lock()  # partitions come and go with losetup
+    made = multiprocessing.Lock()  # partitions come and go with losetup
 
     def __init__(self, work, name):
         self.file, self.place = "%s/%s" % (work, name), "%s/%s.mnt" % (work, name)
@@ -118,13 +118,7 @@ class Suite:
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "make-tiny-image", "killat"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--stride", type=int, default=1, help="every n-th call")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    return parser.parse_args()
+    return parser(__doc__, ("hostapp", "make-tiny-image", "killat"), ("stride", "jobs", "rows")).parse_args()
 
 
 def main():
@@ -139,8 +133,7 @@ def main():
         rows.add("a partition table too early", "kill points", 1, int(seen), 0, control=True)
         calls = suite.calls()
         numbers = KILL.points(calls, options.stride)
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            found = list(pool.map(suite.point, numbers))
+        found = lanes.each(suite.point, [(number,) for number in numbers], options.jobs)
         wrong, seconds = sum(bool(texts) for texts in found), time.monotonic() - begun
         print("install: %d of %d calls, %d violations, %.0f s" % (len(numbers), len(calls), wrong, seconds))
         rows.add("install", "kill points", len(numbers), wrong, seconds)

@@ -10,7 +10,6 @@ What crash_points.py asks, and for each of GRUB, systemd-boot and U-Boot:
 The loader's state is read by its adapter (loader_tool); boot sets are checked with their own sums. Two careless writers must be
 found wrong first.
 """
-import concurrent.futures
 import json
 import os
 import re
@@ -152,26 +151,25 @@ def main():
     options.work = tempfile.mkdtemp(prefix="hostapp-loader-fault-", dir=parent)
     violations = []
     try:
-        print(f"{'loader':<14}{'verb':<16}{'points':>8}{'violations':>12}{'seconds':>9}", flush=True)
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for loader in LOADERS:
-                harness = LoaderHarness(options, loader)
-                verbs = harness.prepare()
-                for kind in ("boot-set", "ledger"):
-                    harness.control(kind, {"starts"})
-                for verb in verbs:
-                    if options.verb and verb.name not in options.verb:
-                        continue
-                    started = time.monotonic()
-                    reference = harness.reference(verb)
-                    numbers = KILL.points(reference[0], options.stride)[-verb.tail if verb.tail else 0::verb.stride]
-                    numbers = [options.point] if options.point else numbers
-                    jobs = [pool.submit(harness.point, verb, number, reference) for number in numbers]
-                    found = [(f"{loader}: {where}", *rest) for job in jobs for where, *rest in job.result()]
-                    points = len({violation[0] for violation in found})
-                    print(f"{loader:<14}{verb.name:<16}{len(jobs):>8}{points:>12}{time.monotonic() - started:>9.1f}", flush=True)
-                    Rows(options.rows).add(f"{verb.name}, {loader}", "kill points", len(jobs), points, time.monotonic() - started)
-                    violations += found
+        print(f"{'loader':<14}{'verb':<16}{'points':>8}{'disks':>8}{'violations':>12}{'seconds':>9}", flush=True)
+        for loader in LOADERS:
+            harness = LoaderHarness(options, loader)
+            verbs = harness.prepare()
+            for kind in ("boot-set", "ledger"):
+                harness.control(kind, {"starts"})
+            for verb in verbs:
+                if options.verb and verb.name not in options.verb:
+                    continue
+                started = time.monotonic()
+                reference = harness.reference(verb)
+                numbers = KILL.points(reference[0], options.stride)[-verb.tail if verb.tail else 0::verb.stride]
+                numbers = [options.point] if options.point else numbers
+                found, disks = harness.points(verb, [(number, KILL, ()) for number in numbers], reference)
+                found = [(f"{loader}: {where}", *rest) for where, *rest in found]
+                points, seconds = len({violation[0] for violation in found}), time.monotonic() - started
+                print(f"{loader:<14}{verb.name:<16}{len(numbers):>8}{disks:>8}{points:>12}{seconds:>9.1f}", flush=True)
+                Rows(options.rows).add(f"{verb.name}, {loader}", "kill points", len(numbers), points, seconds)
+                violations += found
     finally:
         shutil.rmtree(options.work, ignore_errors=True)
     return report(violations)

@@ -12,7 +12,6 @@ bad or damaged in the registry, or the device restarts in the middle of anything
 and at the end there is no more on the disk than after the first ones, and every fault has happened. Prints the bytes that an update writes.
 With --home a life goes on where an earlier run has left it, at another registry. Two controls come first, which must be found: something that no gc removes, and a changed block of a deployment.
 """
-import argparse
 import json
 import os
 import random
@@ -30,6 +29,7 @@ from deployments import Sysroot  # noqa: E402
 from disk_log import do  # noqa: E402
 from files import Folder  # noqa: E402
 from judge import violations  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 from small_registry import Registry  # noqa: E402
 
@@ -244,7 +244,7 @@ class Life:
         self.floor = Sysroot(root, root.below("boot")).facts()["floor"]
 
     def sectors(self):
-        os.sync()
+        do("sync", "-f", self.root)  # and no other file system
         with open("/sys/block/%s/stat" % os.path.basename(self.loop), encoding="ascii") as file:
             return int(file.read().split()[6])
 
@@ -289,14 +289,10 @@ def change_a_block(life):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "make-tiny-image", "killat", "boot-once"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--updates", type=int, default=200, help="in the whole of its life")
-    parser.add_argument("--home", metavar="DIR", type=os.path.abspath, help="a life that a later run goes on with")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rows", help="a file for results.py")
-    return parser.parse_args()
+    made = parser(__doc__, ("hostapp", "make-tiny-image", "killat", "boot-once"), ("seed", "rows"))
+    made.add_argument("--updates", type=int, default=200, help="in the whole of its life")
+    made.add_argument("--home", metavar="DIR", type=os.path.abspath, help="a life that a later run goes on with")
+    return made.parse_args()
 
 
 def main():

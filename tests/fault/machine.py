@@ -14,19 +14,16 @@ third is killed again, at a random moment of its first start.
 
 Under hostapp without its syncs (lazy_sync.c) a cycle must be found wrong.
 """
-import argparse
 import base64
-import concurrent.futures
 import contextlib
 import gzip
+import multiprocessing
 import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 
@@ -34,17 +31,19 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TESTS, "boot"), os.path.join(HERE, "checker")]
+import checking  # noqa: E402
 import disk_log  # noqa: E402
 import guest  # noqa: E402
+import lanes  # noqa: E402
 import ledger  # noqa: E402
 from device import Skipped, Tools, run  # noqa: E402
 from files import Folder  # noqa: E402
 from matrix_columns import COLUMNS  # noqa: E402
 from matrix_device import Cell, Start  # noqa: E402
 from matrix_images import Images  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
-CHECK = os.path.join(HERE, "check_disk")
 UPDATE_SECONDS = 120  # of one update with its restart; a machine that takes longer hangs
 # What the checker calls the loader of a column with a boot file system.
 LOADERS = {"grub-bios": "grub"}
@@ -121,11 +120,12 @@ class Machine(Cell):
         """What check_disk says; with options for mounting, as the boot loader reads it."""
         try:
             with self.mounted(disk or self.disk, options) as (root, boot):
-                command = [sys.executable, CHECK, root, *(["--boot", boot, "--loader", LOADERS[self.column.name]] if boot else []), *words]
-                done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+                try:
+                    return checking.check(root, *(["--boot", boot, "--loader", LOADERS[self.column.name]] if boot else []), *words)
+                except Exception as error:  # pylint: disable=broad-except
+                    return ["check_disk failed: %r" % error]
         except RuntimeError as error:
             return ["cannot be mounted: %s" % error]
-        return done.stdout.splitlines() if done.returncode <= 1 else ["check_disk failed: " + done.stderr[-300:]]
 
     def old_and_new(self):
         """The deployments that may run next."""
@@ -189,24 +189,27 @@ class Machine(Cell):
 class Campaign:
     """One machine with one loader, and the disks that it can have left."""
 
-    def __init__(self, options, images, releases, column):
+    def __init__(self, options, images, releases, column, cycles, control=False):
         self.options, self.images, self.releases, self.column = options, images, releases, COLUMNS[column]
-        self.dir = os.path.join(images.tools.work, "recording-" + column)
-        self.enough = threading.Event()
+        self.cycles, self.control, self.name = cycles, control, "(no sync)" if control else column
+        self.dir = os.path.join(images.tools.work, "recording-control" if control else "recording-" + column)
+        self.enough = multiprocessing.Event()
         self.chance = random.Random("%d %s" % (options.seed, column))
         os.makedirs(self.dir, exist_ok=True)
 
     def machine(self, name):
         return Machine(self.images, self.column, name, self.releases)
 
-    def record(self, updates, control=False):
-        machine = self.machine("recorded")
+    def record(self):
+        """What it has then and had not before, for another process."""
+        begun, updates = time.monotonic(), 2 if self.control else min(self.options.updates, self.cycles + 1)
+        machine = self.machine("recorded-control" if self.control else "recorded")
         machine.make_base()
         base = os.path.join(self.dir, "base")
         disk_log.copy(machine.disk, base)
         machine.log = os.path.join(self.dir, "log")
         # The last is cut in the middle.
-        start = machine.start(TASK + FOR_EVER + (LAZY if control else ""), until="user-space: update %d begins" % updates,
+        start = machine.start(TASK + FOR_EVER + (LAZY if self.control else ""), until="user-space: update %d begins" % updates,
                               after=self.chance.uniform(0, 10), restarts=True, seconds=UPDATE_SECONDS * updates)
         if "user-space: update %d begins" % updates not in start.console:
             raise RuntimeError("it does not update:\n" + start.console[-3000:])
@@ -216,12 +219,14 @@ class Campaign:
         os.remove(machine.log)
         self.marks = guest.marks(self.recording.requests)
         self.record_facts()
+        self.seconds = time.monotonic() - begun
+        return {name: getattr(self, name) for name in ("killed", "recording", "marks", "facts", "chance", "seconds")}
 
     def record_facts(self):
         """What may not change until the next update has begun."""
         self.facts = [(0, os.path.join(self.dir, "facts-0"))]
         self.facts += [(count, os.path.join(self.dir, "facts-%d" % count)) for count, text in self.marks if text == "gc"]
-        machine = self.machine("facts")
+        machine = self.machine("facts-control" if self.control else "facts")
         image = disk_log.Image(self.recording, os.path.join(self.dir, "image"))
         for count, path in self.facts:
             image.go(count)
@@ -239,7 +244,7 @@ class Campaign:
     def phase(self, count):
         return next((text for at, text in reversed(self.marks) if at < count), "start")
 
-    def name(self, count, how):
+    def say(self, count, how):
         return "%s after %d of %d requests (%s)%s" % (self.column.name, count, len(self.recording.requests), self.phase(count),
                                                       "" if how is None else ", killed" if how == "killed" else ", some lost")
 
@@ -261,7 +266,7 @@ class Campaign:
                 wrong = ["the cycle failed: %r\n%s" % (error, traceback.format_exc()[-600:])]
             if wrong and self.options.keep:
                 self.keep(machine, crash, "%s-%d" % (self.column.name, index), wrong)
-            found += [(self.name(count, how), text) for text in wrong]
+            found += [(self.say(count, how), text) for text in wrong]
             looked += 1
             if wrong and not boots:
                 self.enough.set()
@@ -295,10 +300,9 @@ class Campaign:
 
     def run(self, points, boots=True):
         """(cycles, violations). Without `boots` the disks are only looked at, until one is wrong."""
-        lanes = self.options.jobs
-        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
-            runs = [pool.submit(self.look, points[lane::lanes], lane, boots) for lane in range(lanes)]
-            return sum(one.result()[0] for one in runs), [violation for one in runs for violation in one.result()[1]]
+        jobs = self.options.jobs
+        runs = lanes.each(self.look, [(points[lane::jobs], lane, boots) for lane in range(jobs)], jobs)
+        return sum(looked for looked, _ in runs), [violation for _, found in runs for violation in found]
 
 
 def make_releases(images, lazy_sync):
@@ -318,27 +322,33 @@ def make_releases(images, lazy_sync):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True, type=os.path.abspath)
-    parser.add_argument("--lazy-sync", required=True, type=os.path.abspath)
-    parser.add_argument("--cycles", type=int, default=6)
-    parser.add_argument("--grub-every", type=int, default=6, metavar="N", help="every N-th cycle with GRUB; the kernel of the others is from outside")
-    parser.add_argument("--updates", type=int, default=3, help="in one recording")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    parser.add_argument("--no-controls", action="store_true")
-    parser.add_argument("--keep", metavar="DIR", help="where the disks of violations are kept")
-    parser.add_argument("--work", help="where; default: a folder in /dev/shm")
-    return parser.parse_args()
+    made = parser(__doc__, ("build", "lazy-sync"), ("seed", "jobs", "rows", "no-controls", "keep", "work"))
+    made.add_argument("--cycles", type=int, default=6)
+    made.add_argument("--grub-every", type=int, default=6, metavar="N", help="every N-th cycle with GRUB; the kernel of the others is from outside")
+    made.add_argument("--updates", type=int, default=3, help="in one recording")
+    return made.parse_args()
 
 
-def row(options, campaign, name, cycles, found, seconds):
+def row(options, campaign, cycles, found, seconds):
     """`found`: how many, or a word of a control."""
     control = isinstance(found, str)
-    Rows(options.rows).add(name, "the whole machine", cycles, int(found == "found") if control else found, seconds, control)
-    print("%-28s%10d%9d%9d%8d%12s%9.1f" % (name, len(campaign.recording.requests), campaign.recording.flushes(),
+    Rows(options.rows).add(campaign.name, "the whole machine", cycles, int(found == "found") if control else found, seconds, control)
+    print("%-28s%10d%9d%9d%8d%12s%9.1f" % (campaign.name, len(campaign.recording.requests), campaign.recording.flushes(),
                                           sum(text == "upgrade" for _, text in campaign.marks), cycles, found, seconds), flush=True)
+
+
+def campaigns(options, images, releases):
+    """All of them, recorded: one machine alone leaves the other processors without work."""
+    with_grub = options.cycles // options.grub_every
+    found = [Campaign(options, images, releases, column, cycles)
+             for column, cycles in (("none", options.cycles - with_grub), ("grub-bios", with_grub)) if cycles]
+    # Their first release, which the control shares.
+    lanes.each(lambda campaign: campaign.machine("first").make_base(), [(campaign,) for campaign in found], options.jobs)
+    if not options.no_controls:
+        found.append(Campaign(options, images, releases, "none", 0, control=True))
+    for campaign, made in zip(found, lanes.each(Campaign.record, [(campaign,) for campaign in found], options.jobs)):
+        vars(campaign).update(made)
+    return found
 
 
 def main():
@@ -352,25 +362,19 @@ def main():
         images = Images(Tools(options.build, kernel, work))
         releases = make_releases(images, options.lazy_sync)
         print("%-28s%10s%9s%9s%8s%12s%9s" % ("loader", "requests", "flushes", "updates", "cycles", "violations", "seconds"), flush=True)
-        with_grub = options.cycles // options.grub_every
-        for column, cycles in (("none", options.cycles - with_grub), ("grub-bios", with_grub)):
-            if not cycles:
-                continue
+        for campaign in campaigns(options, images, releases):
             begun = time.monotonic()
-            campaign = Campaign(options, images, releases, column)
-            campaign.record(min(options.updates, cycles + 1))
-            cycles, found = campaign.run(campaign.points(cycles))
-            row(options, campaign, column, cycles, len(found), time.monotonic() - begun)
-            violations += found
-        if not options.no_controls:
-            begun = time.monotonic()
-            campaign = Campaign(options, images, releases, "none")
-            campaign.record(2, control=True)
-            # Where nothing was synced the restart writes all of it at once.
-            points = [point for point in campaign.points(400) if campaign.phase(point[1][0]) in ("upgrade", "restart")]
-            cycles, found = campaign.run(points, boots=False)
-            row(options, campaign, "(no sync)", cycles, "found" if found else "NOT FOUND", time.monotonic() - begun)
-            blind += [] if found else ["no sync"]
+            if campaign.control:  # where nothing was synced the restart writes all of it at once
+                points = [point for point in campaign.points(400) if campaign.phase(point[1][0]) in ("upgrade", "restart")]
+            else:
+                points = campaign.points(campaign.cycles)
+            cycles, found = campaign.run(points, boots=not campaign.control)
+            seconds = campaign.seconds + time.monotonic() - begun
+            row(options, campaign, cycles, ("found" if found else "NOT FOUND") if campaign.control else len(found), seconds)
+            if campaign.control:
+                blind += [] if found else ["no sync"]
+            else:
+                violations += found
     except Skipped as reason:
         print("skipped: %s" % reason)
         return 77

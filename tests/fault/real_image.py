@@ -7,8 +7,6 @@ taken, and `deploy` killed there. Then `status` says what it said before or says
 again and `gc` lead to what an undisturbed run leads to. Of every tenth point check_disk reads all of it. Control: a block of an object changed.
 Needs root, loop devices, mmdebstrap the first time.
 """
-import argparse
-import concurrent.futures
 import os
 import random
 import subprocess
@@ -20,9 +18,11 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "bench"))
 import inputs  # noqa: E402
-from device import CHECK, Device  # noqa: E402
+import lanes  # noqa: E402
+from device import Device  # noqa: E402
 from disk_log import alone, do  # noqa: E402
 from faults import KILL  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
 DISK_BYTES = 8 << 30
@@ -71,7 +71,7 @@ class Debian(Device):
         do("btrfs", "-q", "subvolume", "create", base)
         self.prepare(base, ["deploy v1"])
         self.before = self.status(base)
-        do(sys.executable, CHECK, base, "--record", self.facts)
+        self.check(base, "--record", self.facts)
         root = self.snapshot("undisturbed")
         done = subprocess.run([self.options.killat, "-l", self.work + "/calls", *self.argv(root, "deploy v2")], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=600, check=False)
@@ -123,15 +123,10 @@ class Debian(Device):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "hostapp-image", "killat"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--points", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--inputs", type=os.path.abspath, default=os.path.join(HERE, "../../build/fault-inputs"), help="where the releases are kept")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    return parser.parse_args()
+    made = parser(__doc__, ("hostapp", "hostapp-image", "killat"), ("seed", "jobs", "rows"))
+    made.add_argument("--points", type=int, default=500)
+    made.add_argument("--inputs", type=os.path.abspath, default=os.path.join(HERE, "../../build/fault-inputs"), help="where the releases are kept")
+    return made.parse_args()
 
 
 def main():
@@ -149,9 +144,7 @@ def main():
             begun = time.monotonic()
             numbers = KILL.points(device.calls, 1)
             chosen = sorted(random.Random(options.seed).sample(numbers, min(options.points, len(numbers))))
-            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-                runs = [pool.submit(device.point, number, index % CHECKED == 0) for index, number in enumerate(chosen)]
-                found = [run.result() for run in runs]
+            found = lanes.each(device.point, [(number, index % CHECKED == 0) for index, number in enumerate(chosen)], options.jobs)
             seconds, wrong = time.monotonic() - begun, sum(bool(texts) for texts in found)
             print("deploy: %d of %d calls, %d points, %d violations, %.0f s" % (len(chosen), len(device.calls), len(numbers), wrong, seconds))
             rows.add("deploy", "kill points, real image", len(chosen), wrong, seconds)

@@ -6,9 +6,7 @@ Each class of file (objects, refs, deployments, boot sets, the ledger's slots, t
 `fsck` must find each damage (exit status 4), `fsck --repair` mend what the registry has or the other files say, after which fsck and check_disk
 find nothing; and where a composefs image or an inlined file is damaged the helper must not boot it. Nothing is damaged, too: then fsck is silent.
 """
-import argparse
 import collections
-import concurrent.futures
 import json
 import os
 import re
@@ -19,8 +17,10 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
+import lanes  # noqa: E402
 from device import Device  # noqa: E402
 from disk_log import do  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 from small_registry import Registry  # noqa: E402
 
@@ -160,14 +160,10 @@ class Suite:
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "make-tiny-image", "loader-tool", "boot-once"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
-    parser.add_argument("--files", type=int, default=4, help="of each class")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    return parser.parse_args()
+    made = parser(__doc__, ("hostapp", "make-tiny-image", "loader-tool", "boot-once"), ("jobs", "rows"))
+    made.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
+    made.add_argument("--files", type=int, default=4, help="of each class")
+    return made.parse_args()
 
 
 def main():
@@ -181,11 +177,10 @@ def main():
             if status or problems:
                 violations.append("%s: nothing is damaged: exit status %d: %s %s" % (loader, status, problems, text))
             cases, counts = suite.cases(), collections.Counter()
-            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-                runs = [(case[0], pool.submit(suite.case, number, *case)) for number, case in enumerate(cases)]
-                for what, run in runs:
-                    counts[what] += bool(run.result())
-                    violations += ["%s: %s" % (loader, text) for text in run.result()]
+            runs = lanes.each(suite.case, [(number, *case) for number, case in enumerate(cases)], options.jobs)
+            for (what, *_), found in zip(cases, runs):
+                counts[what] += bool(found)
+                violations += ["%s: %s" % (loader, text) for text in found]
             for what, count in collections.Counter(case[0] for case in cases).items():
                 print("%-14s%-28s%8d%12d" % (loader, what, count, counts[what]), flush=True)
             rows.add("fsck, " + loader, "silent damage", len(cases), sum(counts.values()), time.monotonic() - begun)

@@ -9,7 +9,6 @@ succeeds, gc leaves nothing over. Of these runs the power is cut, too, and of th
 Controls: without its syncs, with its calls in the wrong order (a ref before anything was verified, or before its objects; a commit before
 what it needs; the ledger before the deployment), or with a boot entry edited in place the verb must be found wrong. --syncs leaves out each sync alone, and says which of them nothing needs.
 """
-import argparse
 import concurrent.futures
 import os
 import random
@@ -27,6 +26,7 @@ from deployments import Sysroot  # noqa: E402
 from device import MAIN_VERBS, VERBS, Device  # noqa: E402
 from files import Folder  # noqa: E402
 from judge import violations  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 from simulated_disk import Disk, PowerCuts  # noqa: E402
 from store import Store  # noqa: E402
@@ -78,8 +78,9 @@ class Campaign:
             found += ["I7: the verb had ended, but %s: %s, not %s" % (name, now.get(name), ended[name]) for name in ended if now.get(name) != ended[name]]
         return found
 
-    def look(self, run, operations, states, lane=(0, 1), every=0):
-        """Of every n-th point: (states, disks, violations, [(where, disk)]: one of each `every` disks). Each found disk is judged once."""
+    def look(self, run, operations, states, lane=(0, 1), every=0, first=False):
+        """Of every n-th point: (states, disks, violations, [(where, disk)]: one of each `every` disks). Each found disk is judged once.
+        `first`: until something is wrong."""
         count, disks, found, kept = 0, 0, [], []
         cuts, most = PowerCuts(run.before, operations, {}), share(run, operations, states)
         for point, number in enumerate(cuts.points()):
@@ -96,6 +97,8 @@ class Campaign:
                 ended = run.outcome if number == len(operations) and self.verb != "gc" else None  # what comes back is collected again
                 for text in self.wrong(left, ended):
                     found.append((where, "%s: %s" % (cuts.describe(*how), text)))
+                if first and found:
+                    return count, disks, found, kept
                 if every and disks % every == 0:
                     kept.append((where + ", " + cuts.describe(*how), left))
         return count, disks, found, kept
@@ -146,7 +149,7 @@ class Campaign:
 
     def control(self, operations):
         """The first violation, or None."""
-        _, _, found, _ = self.look(self.run, operations, CONTROL_STATES)
+        _, _, found, _ = self.look(self.run, operations, CONTROL_STATES, first=True)
         return found[0] if found else None
 
     def without_syncs(self):
@@ -183,7 +186,7 @@ class Campaign:
         if self.device.loader:
             entry = self.entry()
             content = self.run.before.contents[entry]
-            found["an entry edited in place"] = [Data(entry, None, b"", 0), Data(entry, 0, content, None)]
+            found["an entry edited in place"] = [*self.run.operations, Data(entry, None, b"", 0), Data(entry, 0, content, None)]
         return found
 
     def entry(self):
@@ -228,20 +231,15 @@ def lane(campaign, number, lanes):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("hostapp", "make-tiny-image", "loader-tool"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
-    parser.add_argument("--verb", action="append", choices=sorted(VERBS))
-    parser.add_argument("--states", type=int, default=4000, help="of each verb and loader")
-    parser.add_argument("--again", type=int, nargs="+", default=[16, 4, 2], metavar="N",
+    made = parser(__doc__, ("hostapp", "make-tiny-image", "loader-tool"), ("jobs", "rows", "no-controls"))
+    made.add_argument("--loader", action="append", choices=["none", "grub", "systemd-boot", "uboot"])
+    made.add_argument("--verb", action="append", choices=sorted(VERBS))
+    made.add_argument("--states", type=int, default=4000, help="of each verb and loader")
+    made.add_argument("--again", type=int, nargs="+", default=[16, 4, 2], metavar="N",
                         help="so many disks on which the program goes on; is cut off a second time first; and a third time")
-    parser.add_argument("--again-states", type=int, default=500, metavar="N", help="of each second or third cut")
-    parser.add_argument("--syncs", action="store_true", help="leave each sync out, too")
-    parser.add_argument("--no-controls", action="store_true")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    return parser.parse_args()
+    made.add_argument("--again-states", type=int, default=500, metavar="N", help="of each second or third cut")
+    made.add_argument("--syncs", action="store_true", help="leave each sync out, too")
+    return made.parse_args()
 
 
 def main():
