@@ -6,7 +6,8 @@ The kernel here need not know FAT: a virtual machine's does, and runs the verb o
 
   loader   the FAT as it is (checker/fat.py, which mtools must agree with on a whole one): what the loader would start is whole
   Linux    the same and the root file system, its journal replayed: check_disk
-  U-Boot   of every n-th, U-Boot itself starts a kernel from it, one that says what it was started with; what its own writes leave is read again
+  start    of every n-th, U-Boot or systemd-boot itself starts a kernel from it, one that says what it was started with; what its own writes
+           leave is read again
   guest    of every n-th, in a virtual machine: `status` says old or new, the verb again succeeds, gc leaves nothing over; check_disk once more
 
 A verb without its syncs (lazy_sync.c) must be found wrong, or the suite is.
@@ -28,7 +29,7 @@ sys.path[1:1] = [os.path.join(HERE, "checker"), os.path.join(ROOT, "tests/boot")
 import disk_log  # noqa: E402
 import guest  # noqa: E402
 import tiny_kernel  # noqa: E402
-from boot_sets import LOADERS  # noqa: E402
+from boot_sets import LOADERS, arguments, why  # noqa: E402
 from device import MAIN_VERBS, VERBS, Device  # noqa: E402
 from disk_log import do  # noqa: E402
 from fat import open_fat  # noqa: E402
@@ -41,7 +42,12 @@ ROOT_AT = FAT_AT + FAT_MIB * MIB
 TABLE = "label: gpt\\nstart=%d, size=%d, type=U\\nstart=%d, size=%d\\n" % tuple(
     number // disk_log.SECTOR for number in (FAT_AT, FAT_MIB * MIB, ROOT_AT, ROOT_MIB * MIB))
 UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
-GUEST_SECONDS = 120
+OVMF_CODE, OVMF_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+# What the tiny kernels say, and after what there is no more to wait for: that, or the firmware has given up.
+STARTED = re.compile(r"kernel: (.*)<end>\rinitrd: (.*)<end>\r")
+ENOUGH = rb"<end>\rinitrd: .*<end>\r|UEFI Interactive Shell|X64 Exception"
+GUEST_SECONDS, LOADER_SECONDS = 120, 60
 
 INIT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -157,6 +163,13 @@ def fat_of(disk):
     return "%s@@%d" % (disk, FAT_AT)
 
 
+def first_line(boot, name):
+    try:
+        return boot.read(name).partition(b"\n")[0].decode(errors="replace")
+    except OSError as error:
+        return why(error)
+
+
 def compare_readers(disk, folder):
     """The checker's own reader, beside mtools, on a FAT that is whole."""
     os.makedirs(folder)
@@ -174,11 +187,16 @@ class Campaign:
         self.options, self.machine, self.loader, self.verb = options, machine, loader, verb
         self.work = os.path.join(work, "%s-%s" % (loader, verb))
         os.makedirs(self.work)
-        self.device = FatDevice(options, self.work, loader, machine.tiny_kernel)
+        self.device = FatDevice(options, self.work, loader, self.tiny_kernel())
         self.before_file = self.work + "/before.json"
         self.images = self.work + "/images.img"
         self.disk = self.work + "/disk"
         self.make_disk()
+
+    def tiny_kernel(self):
+        path = self.work + "/tiny_kernel"
+        (tiny_kernel.make_efi if self.loader == "systemd-boot" else tiny_kernel.make)(path)
+        return path
 
     def make_disk(self):
         """The device before the verb, its boot files on FAT."""
@@ -193,6 +211,9 @@ class Campaign:
             file.truncate(ROOT_AT + ROOT_MIB * MIB + MIB)
         do("sh", "-c", "printf '%s' | sfdisk -q '%s'" % (TABLE, self.disk))
         do("mkfs.vfat", "-F", "32", "-s", "1", "--offset", str(FAT_AT // disk_log.SECTOR), self.disk, str(FAT_MIB * 1024))
+        if self.loader == "systemd-boot":
+            os.makedirs(root + "/boot/EFI/BOOT")
+            do("cp", SYSTEMD_BOOT, root + "/boot/EFI/BOOT/BOOTX64.EFI")
         boot = sorted(os.listdir(root + "/boot"))
         do("mcopy", "-s", "-Q", "-i", fat_of(self.disk), *(root + "/boot/" + name for name in boot), "::")
         do("rm", "-r", *(root + "/boot/" + name for name in boot))
@@ -250,9 +271,9 @@ class Campaign:
         yield from (("Linux", text) for text in self.whole(copy, folder, "--before", self.before_file))
         if control:
             return
-        if self.loader == "uboot" and index % self.options.uboot_every == 0:
+        if self.loader != "grub" and index % self.options.loader_every == 0:
             disk_log.copy(crash, copy)
-            yield from (("U-Boot", text) for text in self.start_uboot(copy))
+            yield from ((self.loader + " itself", text) for text in self.start(copy, folder))
         if index % self.options.guest_every == 0:
             disk_log.copy(crash, copy)
             yield from (("the guest", text) for text in self.go_on(copy, folder))
@@ -268,16 +289,28 @@ class Campaign:
         except RuntimeError as error:
             return ["cannot be mounted: %s" % error]
 
-    def start_uboot(self, disk):
-        """U-Boot's own code: the first deployment of the loader's order starts, with its own initramfs; and what its counting leaves is whole."""
-        first = LOADERS["uboot"](open_fat(fat_of(disk))).starts()[:1]
+    def start(self, disk, folder):
+        """The loader's own code: the first deployment of its order starts, with the initramfs of its own boot set; and what its counting
+        leaves is whole."""
+        boot = open_fat(fat_of(disk))
+        first = LOADERS[self.loader](boot).starts()[:1]
         command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot",
-                   "-serial", "stdio", "-M", "pc", "-bios", UBOOT, *plain(disk)]
-        said = guest.until(command, b"<end>\rinitrd: ", 60)
-        found = re.findall(r"kernel: .*hostapp\.deployment=(\d+) ", said)
-        if [int(serial) for serial in found] != first:
+                   "-serial", "stdio", *self.firmware(folder), *plain(disk)]
+        said = guest.until(command, ENOUGH, LOADER_SECONDS)
+        found = [(arguments(line) or (line, ""), text) for line, text in STARTED.findall(said)]
+        if [serial for (serial, _), _ in found] != first:
             yield "I1: it starts %s, not %s: %s" % (found, first, said[-1500:])
+        for (_, boot_set), text in found:
+            if text != (wanted := first_line(boot, "hostapp/%s/initrd" % boot_set)):
+                yield "I2: it starts with the initramfs %r, not %r" % (text, wanted)
         yield from ("after its start: " + text for text in self.loader_view(disk))
+
+    def firmware(self, folder):
+        if self.loader == "uboot":
+            return ["-M", "pc", "-bios", UBOOT]
+        variables = folder + "/variables"
+        disk_log.copy(OVMF_VARIABLES, variables)
+        return ["-M", "q35", "-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF_CODE, "-drive", "if=pflash,format=raw,file=" + variables]
 
     def go_on(self, disk, folder):
         """I7, I8, I9 in a virtual machine, which knows FAT; then the checker again."""
@@ -318,7 +351,7 @@ def parse():
     parser.add_argument("--loader", action="append", choices=["grub", "systemd-boot", "uboot"])
     parser.add_argument("--verb", action="append", choices=sorted(VERBS))
     parser.add_argument("--images", type=int, default=100, help="of each verb and loader")
-    parser.add_argument("--uboot-every", type=int, default=25, metavar="N", help="of every N-th image U-Boot starts a kernel")
+    parser.add_argument("--loader-every", type=int, default=10, metavar="N", help="of every N-th image U-Boot or systemd-boot starts a kernel")
     parser.add_argument("--guest-every", type=int, default=50, metavar="N", help="of every N-th image the verb runs again")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
@@ -345,8 +378,6 @@ def main():
                                                 campaign.recording.flushes(), images, found, seconds), flush=True)
     try:
         machine = Guest(options, work)
-        machine.tiny_kernel = os.path.join(work, "tiny_kernel")
-        tiny_kernel.make(machine.tiny_kernel)
         for loader in options.loader or ["grub", "systemd-boot", "uboot"]:
             for verb in options.verb or MAIN_VERBS:
                 campaign = Campaign(options, work, machine, loader, verb)
