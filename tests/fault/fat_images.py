@@ -10,12 +10,16 @@ The kernel here need not know FAT: a virtual machine's does, and runs the verb o
            leave is read again
   guest    of every n-th, in a virtual machine: `status` says old or new, the verb again succeeds, gc leaves nothing over; check_disk once more
 
+With --torn requests end between two sectors, those to the FAT at each of them. A file system that Linux refuses then is counted apart,
+beside one to which only plain files were written: nothing that hostapp does makes it better.
+
 A verb without its syncs (lazy_sync.c) must be found wrong, or the suite is.
 """
 import argparse
 import concurrent.futures
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -47,7 +51,7 @@ SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # What the tiny kernels say, and after what there is no more to wait for: that, or the firmware has given up.
 STARTED = re.compile(r"kernel: (.*)<end>\rinitrd: (.*)<end>\r")
 ENOUGH = rb"<end>\rinitrd: .*<end>\r|UEFI Interactive Shell|X64 Exception"
-GUEST_SECONDS, LOADER_SECONDS = 120, 60
+GUEST_SECONDS = 120
 
 INIT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -69,14 +73,30 @@ tr -d '\0' < /dev/vdb > /task
 say off
 poweroff -f
 """
+UNTOUCHED = "untouched"  # what has nothing to do with the device, on the same file systems
+# As many as a verb writes, durable, some in place of each other.
+PLAIN_FILES = r"""
+plain_files() {
+  for number in 0 1 2 3 4 5 6 7 8 9 10 11; do
+    for place in /device/boot/hostapp /device/hostapp; do
+      mkdir -p $place/plain
+      dd if=/dev/urandom of=$place/plain/new bs=3000 count=1 conv=fsync 2>/dev/null
+      mv $place/plain/new $place/plain/$((number %% 4))
+      mkdir $place/plain.new
+      mv $place/plain.new $place/plain-$number
+      sync
+    done
+  done
+}
+"""
 # The verb, on the first disk, whose every write is kept.
-ONCE = r"""
+ONCE = PLAIN_FILES + r"""
 mkdir -p %(images)s
 mount -o ro -t ext4 /dev/vdc %(images)s
 open_disk /dev/vda
 sync
 mark begin
-must %(environment)s hostapp %(verb)s
+must %(command)s
 sync
 mark end
 tell_status after
@@ -196,6 +216,8 @@ class Campaign:
     def tiny_kernel(self):
         path = self.work + "/tiny_kernel"
         (tiny_kernel.make_efi if self.loader == "systemd-boot" else tiny_kernel.make)(path)
+        if self.options.torn:
+            os.truncate(path, 8192)  # more to tear: most of the others' writes are of one sector
         return path
 
     def make_disk(self):
@@ -230,8 +252,8 @@ class Campaign:
         base, disk, log = self.work + "/base", self.work + "/recorded", self.work + "/log"
         disk_log.copy(self.disk, base)
         disk_log.copy(self.disk, disk)
-        environment = "LD_PRELOAD=/lazy_sync.so LAZY_SYNC='%s'" % control if control else ""
-        task = ONCE % {**self.words(), "environment": "env " + environment}
+        command = "env %shostapp %s" % ("LD_PRELOAD=/lazy_sync.so LAZY_SYNC='%s' " % control if control else "", self.words()["verb"])
+        task = ONCE % {**self.words(), "command": "plain_files" if control == UNTOUCHED else command}
         said = self.machine.run(task, guest.logged_drive(disk, log), [self.images], "task")
         if "guest: FAILED" in said:
             raise RuntimeError("the verb: " + said[-1000:])
@@ -250,16 +272,16 @@ class Campaign:
         crash, found = folder + "/crash", []
         for index, (count, keep) in points:
             image.go(count)
-            with image.lose(keep or [True] * len(image.epoch)):
+            with image.cut(keep):
                 image.snapshot(crash)
             total = len(self.recording.requests) - self.recording.begin
-            name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, total, ", some lost" if keep else "")
+            name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, total, disk_log.told(keep))
             wrong = [(name, view, text) for view, text in self.views(crash, folder, index, control)]
             if wrong and self.options.keep and not control:
                 os.makedirs(self.options.keep, exist_ok=True)
                 disk_log.copy(crash, "%s/%s-%s-%d" % (self.options.keep, self.loader, self.verb, index))
             found += wrong
-            if control and found:
+            if found and control is True:
                 break
         image.close()
         return found
@@ -296,7 +318,7 @@ class Campaign:
         first = LOADERS[self.loader](boot).starts()[:1]
         command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot",
                    "-serial", "stdio", *self.firmware(folder), *plain(disk)]
-        said = guest.until(command, ENOUGH, LOADER_SECONDS)
+        said = guest.until(command, ENOUGH, GUEST_SECONDS)
         found = [(arguments(line) or (line, ""), text) for line, text in STARTED.findall(said)]
         if [serial for (serial, _), _ in found] != first:
             yield "I1: it starts %s, not %s: %s" % (found, first, said[-1500:])
@@ -335,13 +357,42 @@ class Campaign:
     def run(self, images, seed, control=False):
         """(crash images, violations, seconds)."""
         begun = time.monotonic()
-        points = list(enumerate(disk_log.crash_points(self.recording, images, seed)))
+        points = list(enumerate((torn_points if self.options.torn else disk_log.crash_points)(self.recording, images, seed)))
         lanes = self.options.jobs
         size = -(-len(points) // lanes)
         with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
             runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane, control) for lane in range(lanes)]
             found = [violation for run in runs for violation in run.result()]
         return len(points), found, time.monotonic() - begun
+
+
+def torn_points(recording, images, seed):
+    """Each end of a sector inside a write to the FAT (of too many half of `images`, by chance), and as many more as crash_points() has them."""
+    ends = [(count + 1, end) for count, (offset, data, _) in enumerate(recording.requests) if count >= recording.begin and FAT_AT <= offset < ROOT_AT
+            for end in range(disk_log.SECTOR, len(data), disk_log.SECTOR)]
+    torn = random.Random(seed).sample(ends, min(len(ends), images // 2))
+    return sorted(torn + disk_log.crash_points(recording, images - len(torn), seed, torn=True), key=lambda point: point[0])
+
+
+def says_refused(text):
+    return text.startswith("cannot be mounted") or "Linux will refuse it" in text
+
+
+def without_what_any_writer_meets(campaign, found, images):
+    """(violations, a sentence): without that Linux refuses a file system where a write was torn, and what the guest then cannot do, if the
+    control's is refused, too."""
+    def refused(violations):
+        return {name for name, _, text in violations if ", torn" in name and says_refused(text)}
+    right = campaign.recording
+    campaign.record(UNTOUCHED)
+    _, control, _ = campaign.run(images, campaign.options.seed, UNTOUCHED)
+    campaign.recording = right
+    ours, untouched = refused(found), refused(control)
+    note = ("Torn writes, FAT, %s with %s: of %d of %d images Linux refuses a file system, where writes ended between two sectors; where only plain "
+            "files were written, of %d of %d." % (campaign.verb, campaign.loader, len(ours), images, len(untouched), images))
+    if untouched:
+        found = [(name, view, text) for name, view, text in found if name not in ours or view != "the guest" and not says_refused(text)]
+    return found, note if ours or untouched else None
 
 
 def parse():
@@ -353,6 +404,7 @@ def parse():
     parser.add_argument("--images", type=int, default=100, help="of each verb and loader")
     parser.add_argument("--loader-every", type=int, default=10, metavar="N", help="of every N-th image U-Boot or systemd-boot starts a kernel")
     parser.add_argument("--guest-every", type=int, default=50, metavar="N", help="of every N-th image the verb runs again")
+    parser.add_argument("--torn", action="store_true", help="requests torn between two sectors")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--rows", help="a file for results.py")
@@ -370,10 +422,14 @@ def main():
     violations, blind = [], []
     print("%-14s%-11s%9s%9s%8s%12s%9s" % ("loader", "verb", "requests", "flushes", "images", "violations", "seconds"), flush=True)
 
-    def row(campaign, verb, images, found, seconds):
+    def method(campaign, verb):
+        # The table adds up what stands before the colon, and keeps a note of each.
+        return "torn writes, FAT: %s, %s" % (verb, campaign.loader) if options.torn else "crash images, FAT"
+
+    def row(campaign, verb, images, found, seconds, note=None):
         control = isinstance(found, str)
-        Rows(options.rows).add("%s, %s" % (verb.strip("()"), campaign.loader), "crash images, FAT", images,
-                               found if not control else int(found == "found"), seconds, control)
+        Rows(options.rows).add("%s, %s" % (verb.strip("()"), campaign.loader), method(campaign, verb), images,
+                               found if not control else int(found == "found"), seconds, control, note)
         print("%-14s%-11s%9d%9d%8d%12s%9.1f" % (campaign.loader, verb, len(campaign.recording.requests) - campaign.recording.begin,
                                                 campaign.recording.flushes(), images, found, seconds), flush=True)
     try:
@@ -383,7 +439,10 @@ def main():
                 campaign = Campaign(options, work, machine, loader, verb)
                 campaign.record()
                 images, found, seconds = campaign.run(options.images, options.seed)
-                row(campaign, verb, images, len(found), seconds)
+                note = None
+                if options.torn:
+                    found, note = without_what_any_writer_meets(campaign, found, images)
+                row(campaign, verb, images, len(found), seconds, note)
                 violations += [(loader, *violation) for violation in found]
                 if verb == "deploy" and not options.no_controls:
                     campaign.record("no sync")
