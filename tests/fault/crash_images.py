@@ -93,15 +93,10 @@ class Campaign:
             if first and self.enough.is_set():
                 break
             image.go(count)
-            if how is None:
+            with image.cut(how):
                 image.snapshot(crash)
-            elif isinstance(how, int):
-                self.tear(image, how, crash)
-            else:
-                with image.lose(how):
-                    image.snapshot(crash)
             name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, len(self.recording.requests) - self.recording.begin,
-                                                   "" if how is None else ", torn" if isinstance(how, int) else ", some lost")
+                                                   disk_log.told(how))
             if self.device.loader:
                 found += [(name, "loader", text) for text in self.mounted(crash, folder + "/mount", FILE_SYSTEMS[self.kind][3], self.loader_view)]
             again = index % self.options.second_every == 0
@@ -115,13 +110,6 @@ class Campaign:
                 self.enough.set()
         image.close()
         return looked, found
-
-    @staticmethod
-    def tear(image, length, crash):
-        offset, data, _, before = image.epoch[-1]
-        os.pwrite(image.file, before[length:], offset + length)
-        image.snapshot(crash)
-        os.pwrite(image.file, data, offset)
 
     @staticmethod
     def mounted(crash, folder, options, look):

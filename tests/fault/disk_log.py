@@ -192,13 +192,18 @@ class Image:
         """Of the requests since the last flush only those that `keep` says are on it, for as long as the block runs."""
         return Lost(self, [bool(kept or flags & FUA) for kept, (_, _, flags, _) in zip(keep, self.epoch)])
 
+    def cut(self, how):
+        """The disk as a point of crash_points() says, for as long as the block runs."""
+        everything = [True] * len(self.epoch)
+        return Lost(self, everything, torn=how) if isinstance(how, int) else self.lose(how or everything)
+
     def snapshot(self, path):
         copy(self.path, path)
 
 
 class Lost:
-    def __init__(self, image, keep):
-        self.image, self.keep = image, keep
+    def __init__(self, image, keep, torn=None):
+        self.image, self.keep, self.torn = image, keep, torn
 
     def __enter__(self):
         for offset, _, _, before in reversed(self.image.epoch):
@@ -206,10 +211,18 @@ class Lost:
         for kept, (offset, data, _, _) in zip(self.keep, self.image.epoch):
             if kept:
                 os.pwrite(self.image.file, data, offset)
+        if self.torn:
+            offset, _, _, before = self.image.epoch[-1]
+            os.pwrite(self.image.file, before[self.torn:], offset + self.torn)
 
     def __exit__(self, *_):
         for offset, data, _, _ in self.image.epoch:
             os.pwrite(self.image.file, data, offset)
+
+
+def told(how):
+    """Of a point of crash_points(), what is more than a cut between two writes."""
+    return "" if how is None else ", torn after %d bytes" % how if isinstance(how, int) else ", some lost"
 
 
 def crash_points(recording, images, seed, torn=False):

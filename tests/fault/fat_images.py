@@ -6,8 +6,12 @@ The kernel here need not know FAT: a virtual machine's does, and runs the verb o
 
   loader   the FAT as it is (checker/fat.py, which mtools must agree with on a whole one): what the loader would start is whole
   Linux    the same and the root file system, its journal replayed: check_disk
-  U-Boot   of every n-th, U-Boot itself starts a kernel from it, one that says what it was started with; what its own writes leave is read again
+  start    of every n-th, U-Boot or systemd-boot itself starts a kernel from it, one that says what it was started with; what its own writes
+           leave is read again
   guest    of every n-th, in a virtual machine: `status` says old or new, the verb again succeeds, gc leaves nothing over; check_disk once more
+
+With --torn requests end between two sectors, those to the FAT at each of them. A file system that Linux refuses then is counted apart,
+beside one to which only plain files were written: nothing that hostapp does makes it better.
 
 A verb without its syncs (lazy_sync.c) must be found wrong, or the suite is.
 """
@@ -29,7 +33,7 @@ sys.path[1:1] = [os.path.join(HERE, "checker"), os.path.join(ROOT, "tests/boot")
 import disk_log  # noqa: E402
 import guest  # noqa: E402
 import tiny_kernel  # noqa: E402
-from boot_sets import LOADERS  # noqa: E402
+from boot_sets import LOADERS, arguments, why  # noqa: E402
 from device import MAIN_VERBS, VERBS, Device  # noqa: E402
 from disk_log import do  # noqa: E402
 from fat import open_fat  # noqa: E402
@@ -42,6 +46,11 @@ ROOT_AT = FAT_AT + FAT_MIB * MIB
 TABLE = "label: gpt\\nstart=%d, size=%d, type=U\\nstart=%d, size=%d\\n" % tuple(
     number // disk_log.SECTOR for number in (FAT_AT, FAT_MIB * MIB, ROOT_AT, ROOT_MIB * MIB))
 UBOOT = "/usr/lib/u-boot/qemu-x86/u-boot.rom"
+OVMF_CODE, OVMF_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+# What the tiny kernels say, and after what there is no more to wait for: that, or the firmware has given up.
+STARTED = re.compile(r"kernel: (.*)<end>\rinitrd: (.*)<end>\r")
+ENOUGH = rb"<end>\rinitrd: .*<end>\r|UEFI Interactive Shell|X64 Exception"
 GUEST_SECONDS = 120
 
 INIT = r"""#!/bin/busybox sh
@@ -53,10 +62,10 @@ mount -t devtmpfs dev /dev
 dmesg -n 1
 say() { echo "guest: $*"; }
 cat /etc/hostapp/modules /etc/hostapp/modules.ext4 | while read -r module; do insmod $module 2>/dev/null; done
-h() { LD_PRELOAD= hostapp --sysroot /device --progress none --quiet "$@"; }
+h() { LD_PRELOAD= hostapp --progress none --quiet "$@"; }
 tell_status() { say "$1 $(h --json status 2>&1 | tr -d '\n')"; }
-open_disk() { mkdir -p /device; mount -t ext4 "$1"2 /device && mount -t vfat "$1"1 /device/boot || say "cannot be mounted: $1"; }
-close_disk() { umount /device/boot; umount /device; }
+open_disk() { mkdir -p /sysroot /run/hostapp; mount -t ext4 "$1"2 /sysroot || say "cannot be mounted: $1"; }
+close_disk() { umount /sysroot; }
 must() { "$@" || say "FAILED $? $*"; }
 """ + guest.MARK + r"""
 tr -d '\0' < /dev/vdb > /task
@@ -64,14 +73,32 @@ tr -d '\0' < /dev/vdb > /task
 say off
 poweroff -f
 """
+UNTOUCHED = "untouched"  # what has nothing to do with the device, on the same file systems
+# As many as a verb writes, durable, some in place of each other.
+PLAIN_FILES = r"""
+plain_files() {
+  mount -t vfat /dev/vda1 /sysroot/boot
+  for number in 0 1 2 3 4 5 6 7 8 9 10 11; do
+    for place in /sysroot/boot/hostapp /sysroot/hostapp; do
+      mkdir -p $place/plain
+      dd if=/dev/urandom of=$place/plain/new bs=3000 count=1 conv=fsync 2>/dev/null
+      mv $place/plain/new $place/plain/$((number %% 4))
+      mkdir $place/plain.new
+      mv $place/plain.new $place/plain-$number
+      sync
+    done
+  done
+  umount /sysroot/boot
+}
+"""
 # The verb, on the first disk, whose every write is kept.
-ONCE = r"""
+ONCE = PLAIN_FILES + r"""
 mkdir -p %(images)s
 mount -o ro -t ext4 /dev/vdc %(images)s
 open_disk /dev/vda
 sync
 mark begin
-must %(environment)s hostapp %(verb)s
+must %(command)s
 sync
 mark end
 tell_status after
@@ -98,6 +125,12 @@ class FatDevice(Device):
         self.kernel = kernel
         super().__init__(options, work, loader)
 
+    def prepare(self, root, verbs):
+        """Its loader's files are below root/boot, and will be on a partition that hostapp mounts itself."""
+        super().prepare(root, verbs)
+        with open(root + "/hostapp/loader.json", "w", encoding="ascii") as file:
+            json.dump({"loader": self.loader, "boot": "/dev/vda1"}, file)
+
 
 class Guest:
     """A virtual machine whose whole user land is its initramfs: hostapp, and a task on the second disk."""
@@ -113,7 +146,7 @@ class Guest:
             file.write(INIT)
         os.chmod(init, 0o755)
         programs = {options.hostapp: "usr/bin", os.path.join(options.build, "tools/libexec/hostapp/hostapp-store"): "usr/libexec/hostapp"}
-        files = {"/bin/busybox": "/bin/busybox", init: "/start", options.lazy_sync: "/lazy_sync.so"}
+        files = {"/bin/busybox": "/bin/busybox", "/usr/sbin/fsck.fat": "/usr/sbin/fsck.fat", init: "/start", options.lazy_sync: "/lazy_sync.so"}
         for program, place in programs.items():
             stripped = os.path.join(work, os.path.basename(program))
             do("strip", "-o", stripped, program)
@@ -158,6 +191,23 @@ def fat_of(disk):
     return "%s@@%d" % (disk, FAT_AT)
 
 
+def check_fat(disk):
+    loop = do("losetup", "--offset", str(FAT_AT), "--sizelimit", str(FAT_MIB * MIB), "-f", "--show", disk)
+    try:
+        done = subprocess.run(["fsck.fat", "-a", loop], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        do("losetup", "-d", loop)
+    if done.returncode > 1:  # 1: it has mended something
+        raise RuntimeError("fsck.fat: exit status %d\n%s%s" % (done.returncode, done.stdout, done.stderr))
+
+
+def first_line(boot, name):
+    try:
+        return boot.read(name).partition(b"\n")[0].decode(errors="replace")
+    except OSError as error:
+        return why(error)
+
+
 def compare_readers(disk, folder):
     """The checker's own reader, beside mtools, on a FAT that is whole."""
     os.makedirs(folder)
@@ -175,11 +225,18 @@ class Campaign:
         self.options, self.machine, self.loader, self.verb = options, machine, loader, verb
         self.work = os.path.join(work, "%s-%s" % (loader, verb))
         os.makedirs(self.work)
-        self.device = FatDevice(options, self.work, loader, machine.tiny_kernel)
+        self.device = FatDevice(options, self.work, loader, self.tiny_kernel())
         self.before_file = self.work + "/before.json"
         self.images = self.work + "/images.img"
         self.disk = self.work + "/disk"
         self.make_disk()
+
+    def tiny_kernel(self):
+        path = self.work + "/tiny_kernel"
+        (tiny_kernel.make_efi if self.loader == "systemd-boot" else tiny_kernel.make)(path)
+        if self.options.torn:
+            os.truncate(path, 8192)  # more to tear: most of the others' writes are of one sector
+        return path
 
     def make_disk(self):
         """The device before the verb, its boot files on FAT."""
@@ -194,6 +251,9 @@ class Campaign:
             file.truncate(ROOT_AT + ROOT_MIB * MIB + MIB)
         do("sh", "-c", "printf '%s' | sfdisk -q '%s'" % (TABLE, self.disk))
         do("mkfs.vfat", "-F", "32", "-s", "1", "--offset", str(FAT_AT // disk_log.SECTOR), self.disk, str(FAT_MIB * 1024))
+        if self.loader == "systemd-boot":
+            os.makedirs(root + "/boot/EFI/BOOT")
+            do("cp", SYSTEMD_BOOT, root + "/boot/EFI/BOOT/BOOTX64.EFI")
         boot = sorted(os.listdir(root + "/boot"))
         do("mcopy", "-s", "-Q", "-i", fat_of(self.disk), *(root + "/boot/" + name for name in boot), "::")
         do("rm", "-r", *(root + "/boot/" + name for name in boot))
@@ -204,14 +264,14 @@ class Campaign:
         self.whole(self.disk, self.work, "--record", self.before_file)
 
     def words(self):
-        return {"images": self.device.images, "verb": " ".join(self.device.argv("/device", VERBS[self.verb][1])[1:])}
+        return {"images": self.device.images, "verb": " ".join(self.device.argv("", VERBS[self.verb][1])[3:])}
 
     def record(self, control=None):
         base, disk, log = self.work + "/base", self.work + "/recorded", self.work + "/log"
         disk_log.copy(self.disk, base)
         disk_log.copy(self.disk, disk)
-        environment = "LD_PRELOAD=/lazy_sync.so LAZY_SYNC='%s'" % control if control else ""
-        task = ONCE % {**self.words(), "environment": "env " + environment}
+        command = "env %shostapp %s" % ("LD_PRELOAD=/lazy_sync.so LAZY_SYNC='%s' " % control if control else "", self.words()["verb"])
+        task = ONCE % {**self.words(), "command": "plain_files" if control == UNTOUCHED else command}
         said = self.machine.run(task, guest.logged_drive(disk, log), [self.images], "task")
         if "guest: FAILED" in said:
             raise RuntimeError("the verb: " + said[-1000:])
@@ -230,32 +290,38 @@ class Campaign:
         crash, found = folder + "/crash", []
         for index, (count, keep) in points:
             image.go(count)
-            with image.lose(keep or [True] * len(image.epoch)):
+            with image.cut(keep):
                 image.snapshot(crash)
             total = len(self.recording.requests) - self.recording.begin
-            name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, total, ", some lost" if keep else "")
-            wrong = [(name, view, text) for view, text in self.views(crash, folder, index, control)]
+            name = "%s after %d of %d requests%s" % (self.verb, count - self.recording.begin, total, disk_log.told(keep))
+            wrong = [(name, view, text) for view, text in self.views(crash, folder, index, keep is not None, control)]
             if wrong and self.options.keep and not control:
                 os.makedirs(self.options.keep, exist_ok=True)
                 disk_log.copy(crash, "%s/%s-%s-%d" % (self.options.keep, self.loader, self.verb, index))
             found += wrong
-            if control and found:
+            if found and control is True:
                 break
         image.close()
         return found
 
-    def views(self, crash, folder, index, control):
+    def views(self, crash, folder, index, is_lost, control):
+        """Where the disk lost writes, Linux may refuse what is on the FAT, until fsck.fat has seen it, as it does before hostapp mounts it."""
         yield from (("the loader", text) for text in self.loader_view(crash))
         copy = folder + "/copy"
         disk_log.copy(crash, copy)
-        yield from (("Linux", text) for text in self.whole(copy, folder, "--before", self.before_file))
+        found = self.whole(copy, folder, "--before", self.before_file)
+        yield from (("Linux", text) for text in found if not is_lost or not says_refused(text))
         if control:
             return
-        shared = list(open_fat(fat_of(crash)).shared())
-        if self.loader == "uboot" and index % self.options.uboot_every == 0:
+        is_wrong = any(map(says_refused, found)) or any(open_fat(fat_of(crash)).shared())
+        if is_wrong:
             disk_log.copy(crash, copy)
-            yield from (("U-Boot", text) for text in self.start_uboot(copy))
-        if index % self.options.guest_every == 0 or shared:
+            check_fat(copy)
+            yield from (("Linux after fsck.fat", text) for text in self.whole(copy, folder, "--before", self.before_file))
+        if self.loader != "grub" and index % self.options.loader_every == 0:
+            disk_log.copy(crash, copy)
+            yield from ((self.loader + " itself", text) for text in self.start(copy, folder))
+        if index % self.options.guest_every == 0 or is_wrong:
             disk_log.copy(crash, copy)
             yield from (("the guest", text) for text in self.go_on(copy, folder))
 
@@ -270,16 +336,28 @@ class Campaign:
         except RuntimeError as error:
             return ["cannot be mounted: %s" % error]
 
-    def start_uboot(self, disk):
-        """U-Boot's own code: the first deployment of the loader's order starts, with its own initramfs; and what its counting leaves is whole."""
-        first = LOADERS["uboot"](open_fat(fat_of(disk))).starts()[:1]
+    def start(self, disk, folder):
+        """The loader's own code: the first deployment of its order starts, with the initramfs of its own boot set; and what its counting
+        leaves is whole."""
+        boot = open_fat(fat_of(disk))
+        first = LOADERS[self.loader](boot).starts()[:1]
         command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot",
-                   "-serial", "stdio", "-M", "pc", "-bios", UBOOT, *plain(disk)]
-        said = guest.until(command, b"<end>\rinitrd: ", 60)
-        found = re.findall(r"kernel: .*hostapp\.deployment=(\d+) ", said)
-        if [int(serial) for serial in found] != first:
+                   "-serial", "stdio", *self.firmware(folder), *plain(disk)]
+        said = guest.until(command, ENOUGH, GUEST_SECONDS)
+        found = [(arguments(line) or (line, ""), text) for line, text in STARTED.findall(said)]
+        if [serial for (serial, _), _ in found] != first:
             yield "I1: it starts %s, not %s: %s" % (found, first, said[-1500:])
+        for (_, boot_set), text in found:
+            if text != (wanted := first_line(boot, "hostapp/%s/initrd" % boot_set)):
+                yield "I2: it starts with the initramfs %r, not %r" % (text, wanted)
         yield from ("after its start: " + text for text in self.loader_view(disk))
+
+    def firmware(self, folder):
+        if self.loader == "uboot":
+            return ["-M", "pc", "-bios", UBOOT]
+        variables = folder + "/variables"
+        disk_log.copy(OVMF_VARIABLES, variables)
+        return ["-M", "q35", "-drive", "if=pflash,format=raw,readonly=on,file=" + OVMF_CODE, "-drive", "if=pflash,format=raw,file=" + variables]
 
     def go_on(self, disk, folder):
         """I7, I8, I9 in a virtual machine, which knows FAT; then the checker again."""
@@ -301,18 +379,52 @@ class Campaign:
             yield "I9: gc leaves %s" % left
         yield from ("then " + text for text in self.whole(disk, folder))
 
+    def points(self, images, seed):
+        """A write to the FAT lost alone is what a disk that reorders does to a name of two sectors, or to the table of clusters."""
+        alone = list(disk_log.lost_alone(self.recording, FAT_AT, ROOT_AT))
+        alone = random.Random(seed).sample(alone, min(len(alone), images))
+        return sorted(disk_log.crash_points(self.recording, images, seed) + alone, key=lambda point: point[0])
+
     def run(self, images, seed, control=False):
         """(crash images, violations, seconds)."""
         begun = time.monotonic()
-        points = disk_log.crash_points(self.recording, images, seed)
-        alone = list(disk_log.lost_alone(self.recording, FAT_AT, ROOT_AT))
-        points = list(enumerate(sorted(points + random.Random(seed).sample(alone, min(len(alone), images)), key=lambda point: point[0])))
+        points = torn_points(self.recording, images, seed) if self.options.torn else self.points(images, seed)
+        points = list(enumerate(points))
         lanes = self.options.jobs
         size = -(-len(points) // lanes)
         with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
             runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane, control) for lane in range(lanes)]
             found = [violation for run in runs for violation in run.result()]
         return len(points), found, time.monotonic() - begun
+
+
+def torn_points(recording, images, seed):
+    """Each end of a sector inside a write to the FAT (of too many half of `images`, by chance), and as many more as crash_points() has them."""
+    ends = [(count + 1, end) for count, (offset, data, _) in enumerate(recording.requests) if count >= recording.begin and FAT_AT <= offset < ROOT_AT
+            for end in range(disk_log.SECTOR, len(data), disk_log.SECTOR)]
+    torn = random.Random(seed).sample(ends, min(len(ends), images // 2))
+    return sorted(torn + disk_log.crash_points(recording, images - len(torn), seed, torn=True), key=lambda point: point[0])
+
+
+def says_refused(text):
+    return "Linux will refuse it" in text
+
+
+def without_what_any_writer_meets(campaign, found, images):
+    """(violations, a sentence): without that Linux refuses a file system where a write was torn, and what the guest then cannot do, if the
+    control's is refused, too."""
+    def refused(violations):
+        return {name for name, _, text in violations if ", torn" in name and says_refused(text)}
+    right = campaign.recording
+    campaign.record(UNTOUCHED)
+    _, control, _ = campaign.run(images, campaign.options.seed, UNTOUCHED)
+    campaign.recording = right
+    ours, untouched = refused(found), refused(control)
+    note = ("Torn writes, FAT, %s with %s: of %d of %d images Linux refuses a file system, where writes ended between two sectors; where only plain "
+            "files were written, of %d of %d." % (campaign.verb, campaign.loader, len(ours), images, len(untouched), images))
+    if untouched:
+        found = [(name, view, text) for name, view, text in found if name not in ours or view != "the guest" and not says_refused(text)]
+    return found, note if ours or untouched else None
 
 
 def parse():
@@ -322,8 +434,9 @@ def parse():
     parser.add_argument("--loader", action="append", choices=["grub", "systemd-boot", "uboot"])
     parser.add_argument("--verb", action="append", choices=sorted(VERBS))
     parser.add_argument("--images", type=int, default=100, help="of each verb and loader")
-    parser.add_argument("--uboot-every", type=int, default=25, metavar="N", help="of every N-th image U-Boot starts a kernel")
+    parser.add_argument("--loader-every", type=int, default=10, metavar="N", help="of every N-th image U-Boot or systemd-boot starts a kernel")
     parser.add_argument("--guest-every", type=int, default=50, metavar="N", help="of every N-th image the verb runs again")
+    parser.add_argument("--torn", action="store_true", help="requests torn between two sectors")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--rows", help="a file for results.py")
@@ -341,22 +454,27 @@ def main():
     violations, blind = [], []
     print("%-14s%-11s%9s%9s%8s%12s%9s" % ("loader", "verb", "requests", "flushes", "images", "violations", "seconds"), flush=True)
 
-    def row(campaign, verb, images, found, seconds):
+    def method(campaign, verb):
+        # The table adds up what stands before the colon, and keeps a note of each.
+        return "torn writes, FAT: %s, %s" % (verb, campaign.loader) if options.torn else "crash images, FAT"
+
+    def row(campaign, verb, images, found, seconds, note=None):
         control = isinstance(found, str)
-        Rows(options.rows).add("%s, %s" % (verb.strip("()"), campaign.loader), "crash images, FAT", images,
-                               found if not control else int(found == "found"), seconds, control)
+        Rows(options.rows).add("%s, %s" % (verb.strip("()"), campaign.loader), method(campaign, verb), images,
+                               found if not control else int(found == "found"), seconds, control, note)
         print("%-14s%-11s%9d%9d%8d%12s%9.1f" % (campaign.loader, verb, len(campaign.recording.requests) - campaign.recording.begin,
                                                 campaign.recording.flushes(), images, found, seconds), flush=True)
     try:
         machine = Guest(options, work)
-        machine.tiny_kernel = os.path.join(work, "tiny_kernel")
-        tiny_kernel.make(machine.tiny_kernel)
         for loader in options.loader or ["grub", "systemd-boot", "uboot"]:
             for verb in options.verb or MAIN_VERBS:
                 campaign = Campaign(options, work, machine, loader, verb)
                 campaign.record()
                 images, found, seconds = campaign.run(options.images, options.seed)
-                row(campaign, verb, images, len(found), seconds)
+                note = None
+                if options.torn:
+                    found, note = without_what_any_writer_meets(campaign, found, images)
+                row(campaign, verb, images, len(found), seconds, note)
                 violations += [(loader, *violation) for violation in found]
                 if verb == "deploy" and not options.no_controls:
                     campaign.record("no sync")

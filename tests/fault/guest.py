@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A virtual machine's disk whose every write is kept, as disk_log.py keeps a loop device's, and where in it the guest was with its work."""
 import os
+import re
 import subprocess
 import time
 
@@ -30,13 +31,13 @@ def marks(requests):
             if offset == MARK_AT and data]
 
 
-def until(command, word, seconds):
-    """What a virtual machine says on its console until it says that, ends by itself or the time is up; then it is killed."""
+def until(command, pattern, seconds):
+    """What a virtual machine says on its console until that matches, ends by itself or the time is up; then it is killed."""
     machine = subprocess.Popen([*WITH_US, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     os.set_blocking(machine.stdout.fileno(), False)
     said, end = b"", time.monotonic() + seconds
     try:
-        while word not in said and machine.poll() is None and time.monotonic() < end:
+        while not re.search(pattern, said) and machine.poll() is None and time.monotonic() < end:
             said += machine.stdout.read() or b""
             time.sleep(0.02)
     finally:

@@ -60,6 +60,16 @@ class Fat:
                 parts = []
         return found
 
+    def folders(self, first):
+        """How many entries of a folder are folders, itself and the one above among them."""
+        count, data = 0, self.chain(first, 1 << 21)
+        for at in range(0, len(data), 32):
+            entry = data[at:at + 32]
+            if entry[0] == 0:
+                break
+            count += bool(entry[0] != 0xE5 and entry[11] != LONG_NAME and entry[11] & FOLDER)
+        return count
+
 
 def short_name(entry):
     base, extension = (entry[:8].decode("cp437").rstrip(), entry[8:11].decode("cp437").rstrip())
@@ -140,13 +150,16 @@ class FatFolder:
                 owner[number] = path
 
     def refused(self, folder=""):
-        """I5: Linux refuses a folder without a cluster of its own (fat_validate_dir), and what lies on clusters that are free; then it makes the
-        whole file system read-only, and no program can remove it."""
+        """I5: Linux refuses a folder without a cluster of its own or without entries for itself and the one above (fat_validate_dir), and what
+        lies on clusters that are free; then it makes the whole file system read-only, and no program can remove it."""
         for name in self.names(folder):
             path = "%s/%s" % (folder, name)
             is_folder, first, size = self.entry(path)
             if is_folder and first in (0, self.fat.root):
                 yield "I5", "the folder %s has no cluster: Linux will refuse it" % path
+                continue
+            if is_folder and self.fat.folders(first) < 2:
+                yield "I5", "the folder %s has no . and ..: Linux will refuse it" % path
                 continue
             clusters, last = self.fat.numbers(first)
             if (first or size) and (last < END or not is_folder and len(clusters) * self.fat.cluster < size):
