@@ -84,7 +84,7 @@ Keeps releases in a content-addressed store, deploys them beside the running
 one, boots a new one on trial and goes back by itself when it fails.")
 set(CPACK_DEBIAN_DEVICE_PACKAGE_RECOMMENDS "ca-certificates, initramfs-tools | dracut")
 # What `hostapp install` runs; a device itself never needs them.
-set(CPACK_DEBIAN_DEVICE_PACKAGE_SUGGESTS "e2fsprogs, xfsprogs, btrfs-progs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
+set(CPACK_DEBIAN_DEVICE_PACKAGE_SUGGESTS "e2fsprogs, xfsprogs, btrfs-progs, dosfstools, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
 # The helper belongs into the initramfs: whichever generator is there makes it again.
 file(WRITE "${CMAKE_BINARY_DIR}/packaging/triggers" "activate-noawait update-initramfs\n")
 set(CPACK_DEBIAN_DEVICE_PACKAGE_CONTROL_EXTRA "${CMAKE_BINARY_DIR}/packaging/triggers")

@@ -25,6 +25,8 @@ constexpr const char* kUsualPlace = "/boot";
 constexpr std::string_view kFat = "vfat";
 constexpr std::array<std::string_view, 4> kFilesystems = {"ext4", kFat, "xfs", "btrfs"};
 constexpr std::chrono::seconds kLongestCheck{120};
+constexpr int kMostChecks = 4;
+constexpr int kFatWasMended = 1;  // fsck.fat's exit status
 constexpr unsigned long kFlags = MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_NOATIME;
 
 bool IsOn(const std::string& folder, dev_t device) {
@@ -44,21 +46,31 @@ Status Mount(const std::string& device, const std::string& folder) {
   return SysError(error, StrCat("mounting the boot file system ", Escape(device)));
 }
 
-// What a cut or a disk that reorders writes can leave on FAT, Linux refuses and makes all of it read-only, and no program
-// can remove it. Whoever mounts FAT checks it first, as systemd does for what fstab names.
+// Again until there is nothing to mend: a folder on free clusters is cut to none by the first run (of dosfstools 4.2)
+// and removed by the next.
+Status CheckFat(const std::string& device, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const std::string program, FindProgram("fsck.fat", "dosfstools"));
+  for (int runs = 1;; ++runs) {
+    ASSIGN_OR_RETURN(const ProgramResult done, RunProgram({program, "-a", device}, kLongestCheck, ctx, {"LC_ALL=C"}));
+    if (done.Succeeded()) return Ok();
+    const bool has_mended = done.end == ProgramResult::End::kExited && done.code == kFatWasMended;
+    if (!has_mended || runs == kMostChecks) {
+      return Error(Errc::kCorrupt, StrCat("fsck.fat -a: ", done.Ending(), ": ", Escape(Trim(done.output))));
+    }
+  }
+}
+
+// What a cut or a disk that reorders writes can leave on FAT, Linux refuses and makes all of it read-only, and no
+// program can remove it. Whoever mounts FAT checks it first, as systemd does for what fstab names.
 void MendFat(const std::string& device, OpContext& ctx) {
   const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
   std::array<std::byte, kFatHeaderBytes> header{};
   if (!fd.valid() || ::pread(fd.get(), header.data(), header.size(), 0) != ssize_t{header.size()}) return;
   if (!IsUncleanFat(header)) return;
-  const Result<std::string> program = FindProgram("fsck.fat", "dosfstools");
-  const auto done = program.ok() ? RunProgram({*program, "-a", device}, kLongestCheck, ctx, {"LC_ALL=C"})
-                                 : Result<ProgramResult>(program.error());
-  const bool mended = done.ok() && done->end == ProgramResult::End::kExited && done->code <= 1;
-  if (mended) return;
-  ctx.log.Warning(StrCat("checking the boot file system ", Escape(device),
-                         ", which was in use when the power went: ", done.ok() ? done->Ending() : done.error().message(),
-                         done.ok() ? StrCat(": ", Escape(Trim(done->output))) : ""));
+  if (const Status mended = CheckFat(device, ctx); !mended.ok()) {
+    ctx.log.Warning(StrCat("checking the boot file system ", Escape(device),
+                           ", which was in use when the power went: ", mended.error().message()));
+  }
 }
 
 }  // namespace
@@ -92,7 +104,7 @@ Result<std::string> FileSystemUuid(const std::string& device) {
 }
 
 Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& device, const std::string& folder,
-                                                          OpContext& ctx) {
+                                                         OpContext& ctx) {
   ASSIGN_OR_RETURN(const std::string path, FindBlockDevice(device));
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));

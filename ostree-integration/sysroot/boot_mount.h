@@ -27,9 +27,9 @@ bool IsUncleanFat(std::span<const std::byte, kFatHeaderBytes> header);
 class BootMount {
  public:
   // `device`: "PARTUUID=…", "UUID=…", "LABEL=…" or a path. Where /boot is that file system already, or another process
-  // has mounted it, that is used. Otherwise it is mounted on `folder` (made, private) until the last owner is gone. A FAT
-  // that was in use when the power went is checked before (`fsck.fat -a`; that it could not be is a warning), and mounted
-  // with `dirsync`: there Linux writes a new folder's first cluster before the name that leads to it.
+  // has mounted it, that is used. Otherwise it is mounted on `folder` (made, private) until the last owner is gone. A
+  // FAT that was in use when the power went is checked before (`fsck.fat -a`; that it could not be is a warning), and
+  // mounted with `dirsync`: there Linux writes a new folder's first cluster before the name that leads to it.
   // kNotFound: no such partition; kIo.
   static Result<std::shared_ptr<const BootMount>> Open(const std::string& device, const std::string& folder,
                                                        OpContext& ctx);

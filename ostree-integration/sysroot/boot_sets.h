@@ -2,10 +2,10 @@
 // Kernel, initramfs and device trees of a deployment, as a loader reads them: <boot>/hostapp/<digest>/.
 //
 // Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
-// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. The list is written last, and is
-// the first to be removed: a folder without the list that it is named by is no set. Nothing is renamed: on FAT a disk
-// that reorders writes can leave what was renamed under both names. A set is never edited; equal kernels and initramfs
-// share one.
+// `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. The list is written last, and
+// is the first to be removed: a folder without the list that it is named by is no set. Nothing is renamed: on FAT a
+// disk that reorders writes can leave what was renamed under both names. A set is never edited; equal kernels and
+// initramfs share one.
 #pragma once
 
 #include <cstdint>

@@ -57,6 +57,7 @@ LOADER_DAMAGES = {
     },
     "systemd-boot": {
         FLIP % ("$(ls %s*.conf | tail -1)" % BLS, 90): {"I2"},
+        ": > %shostapp-0000000009-0000000009.conf" % BLS: set(),  # systemd-boot does not list it
         "rm %s*" % BLS: {"I1"},
     },
     "uboot": {

@@ -15,13 +15,13 @@ namespace hostapp {
 // As the disk has it: what is cached was written by us a moment ago. Errors as ReadFile().
 Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max_bytes);
 
-// Opens a folder below `boot`; where it is missing, makes it, durable: with all of `boot`'s file system, since on FAT the
-// folder's own sync would write its name and that its cluster is taken in one go, in any order.
+// Opens a folder below `boot`; where it is missing, makes it, durable: with all of `boot`'s file system, since on FAT
+// the folder's own sync would write its name and that its cluster is taken in one go, in any order.
 Result<UniqueFd> MakeBootDirs(int boot, const std::string& path, OpContext& ctx);
 
-// Makes or overwrites `folder`/`name` below `boot`, syncs the rest of the file system, too, reads the file back past the
-// cache and compares. For content that says itself whether it is whole: a crash in between may leave a part of it under
-// that name, but nothing under another. kNoSpace, kIo.
+// Makes or overwrites `folder`/`name` below `boot`, syncs the rest of the file system, too, reads the file back past
+// the cache and compares. For content that says itself whether it is whole: a crash in between may leave a part of it
+// under that name, but nothing under another. kNoSpace, kIo.
 Status WriteBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
                      OpContext& ctx);
 

@@ -143,8 +143,15 @@ class SystemdBoot:
     def found(self):
         for name in self.boot.names(self.top):
             match = BLS.match(name)
-            if match:
+            if match and self.has_kernel(name):
                 yield name, match
+
+    def has_kernel(self, name):
+        """Without one systemd-boot does not list it: an empty file, where fsck.fat has found two names on the same clusters."""
+        try:
+            return re.search(rb"^(linux|efi)[ \t]", self.boot.read(os.path.join(self.top, name)), re.M) is not None
+        except OSError:
+            return True
 
     def entries(self):
         for name, match in self.found():
