@@ -82,9 +82,9 @@ set(CPACK_DEBIAN_DEVICE_PACKAGE_SECTION admin)
 set(CPACK_COMPONENT_DEVICE_DESCRIPTION "operating systems as container images, on the device
 Keeps releases in a content-addressed store, deploys them beside the running
 one, boots a new one on trial and goes back by itself when it fails.")
-set(CPACK_DEBIAN_DEVICE_PACKAGE_RECOMMENDS "ca-certificates, initramfs-tools | dracut")
+set(CPACK_DEBIAN_DEVICE_PACKAGE_RECOMMENDS "ca-certificates, dosfstools, initramfs-tools | dracut")
 # What `hostapp install` runs; a device itself never needs them.
-set(CPACK_DEBIAN_DEVICE_PACKAGE_SUGGESTS "e2fsprogs, xfsprogs, btrfs-progs, dosfstools, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
+set(CPACK_DEBIAN_DEVICE_PACKAGE_SUGGESTS "e2fsprogs, xfsprogs, btrfs-progs, mtools, grub-common, grub-pc-bin, grub-efi-amd64-bin")
 # The helper belongs into the initramfs: whichever generator is there makes it again.
 file(WRITE "${CMAKE_BINARY_DIR}/packaging/triggers" "activate-noawait update-initramfs\n")
 set(CPACK_DEBIAN_DEVICE_PACKAGE_CONTROL_EXTRA "${CMAKE_BINARY_DIR}/packaging/triggers")

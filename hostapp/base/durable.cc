@@ -3,9 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -38,9 +36,6 @@ Result<dev_t> DeviceOf(int fd) {
   return info.st_dev;
 }
 
-// Where it is one, syncing a folder writes the table of clusters, but not yet which of them a new file has: that is to
-// come later. Otherwise a disk that reorders writes can leave a file on clusters that are free, upon which Linux makes
-// the file system read-only when it is removed, and takes them for another file when it is not.
 bool IsFat(int fd) {
   struct statfs info {};
   return ::fstatfs(fd, &info) == 0 && info.f_type == MSDOS_SUPER_MAGIC;
@@ -75,22 +70,16 @@ Status WriteNewFile(int dir, const std::string& name, ByteSpan bytes, mode_t mod
   // Whatever the umask took away.
   TRY(Check(sys.Fchmod(file.get(), mode), "setting the mode of", name));
   TRY(WriteAll(file.get(), bytes, sys).While("writing ", Escape(name)));
+  // There this writes the table of clusters, and not yet which of them the file has: that is to come later. Otherwise a
+  // disk that reorders writes can leave a file on clusters that are free, upon which Linux makes the file system
+  // read-only when it is removed, and takes them for another file when it is not.
   if (IsFat(dir)) TRY(SyncDir(dir, sys));
   return SyncFile(file.get(), sys).While("syncing ", Escape(name));
 }
 
-std::string UnfinishedName(std::string_view name) { return StrCat(".", name, ".new"); }
-
-// Where its first block lies on the disk; 0: nowhere, or that is not known, as to who is not root or on btrfs.
-int FirstBlock(int dir, const std::string& name) {
-  const UniqueFd fd(::openat(dir, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  int block = 0;
-  return fd.valid() && ::ioctl(fd.get(), FIBMAP, &block) == 0 ? block : 0;
-}
-
 // The content is on disk, its name is not yet.
 Status ReplaceWithNewFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
-  const std::string unfinished = UnfinishedName(name);
+  const std::string unfinished = StrCat(".", name, ".new");
   Status status = WriteNewFile(dir, unfinished, bytes, mode, sys);
   if (status.ok()) status = Rename(dir, unfinished, dir, name, sys);
   // The error that is reported is the first one; what cannot be removed now is overwritten by the next call.
@@ -188,18 +177,7 @@ Status WriteUnderItsName(int dir, std::string_view name, ByteSpan bytes, mode_t 
   return status;
 }
 
-Status RemoveUnfinishedOnFat(int dir, std::string_view name, Syscalls& sys) {
-  const std::string unfinished = UnfinishedName(name);
-  if (!Exists(dir, unfinished)) return Ok();
-  const int block = FirstBlock(dir, unfinished);
-  if (block == 0 || block != FirstBlock(dir, std::string(name))) return RemoveFile(dir, unfinished, sys);
-  int number = 1;
-  while (Exists(dir, StrCat(".", name, ".shared-", number))) number++;
-  return Rename(dir, unfinished, dir, StrCat(".", name, ".shared-", number), sys);
-}
-
 Status ReplaceFileOnFat(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
-  TRY(RemoveUnfinishedOnFat(dir, name, sys));
   TRY(ReplaceWithNewFile(dir, name, bytes, mode, sys));
   const UniqueFd file(sys.OpenAt(dir, std::string(name).c_str(), O_RDONLY | O_NOFOLLOW, 0));
   if (!file.valid()) return SysError(-file.get(), StrCat("opening ", Escape(name)));
@@ -234,7 +212,7 @@ Status SyncDir(int dir, Syscalls& sys) {
 
 Status SyncFilesystem(int fd, Syscalls& sys) {
   const bool is_fat = IsFat(fd);
-  if (is_fat) TRY(SyncDir(fd, sys));
+  if (is_fat) TRY(SyncDir(fd, sys));  // the table of clusters first, as in WriteNewFile()
   const int synced = sys.Syncfs(fd);
   if (synced < 0) return SysError(-synced, "syncing a file system");
   // Linux's vfat leaves it in the disk's cache then; syncing any folder tells the disk to write that out.

@@ -47,13 +47,9 @@ Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, 
 Status WriteUnderItsName(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
 // ReplaceFile() where a boot loader reads, which may be FAT. There a new name is that of an empty file until the file
-// itself is synced, so that comes before its folder. And a disk that reorders writes can leave a file under both names,
-// on the same clusters, which are free when one of them is removed: see RemoveUnfinishedOnFat(), which is done first.
+// itself is synced, so that comes before its folder. A disk that reorders writes can leave a file under both names, on
+// the same clusters, until fsck.fat has emptied one of them (BootMount).
 Status ReplaceFileOnFat(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
-
-// Removes ".<name>.new", which a crash has left. Where `name` is the same file, both stay, the former under a name that
-// nobody uses again; fsck.fat takes it away. Durable after SyncDir().
-Status RemoveUnfinishedOnFat(int dir, std::string_view name, Syscalls& sys);
 
 // Durable. Overwrites existing blocks of a file in place, for records with slots of their own.
 Status OverwriteInPlace(int fd, uint64_t offset, ByteSpan bytes, Syscalls& sys);

@@ -2,6 +2,9 @@
 #include "ostree-integration/deploy/boot_set.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
@@ -24,17 +27,17 @@ Status CopyFile(int from, int dir, const std::string& name, OpContext& ctx) {
 }
 
 // What there is of the set already and whole stays: a run before this one was interrupted, or something was damaged.
-std::vector<const BootFile*> MissingFiles(const Sysroot& sysroot, const BootSet& set) {
+Result<std::vector<const BootFile*>> MissingFiles(const Sysroot& sysroot, const BootSet& set) {
   std::vector<const BootFile*> missing;
   for (const BootFile& file : set.files) {
-    if (!HasBootFile(sysroot, set.digest(), {file.sha256.Hex(), file.name})) missing.push_back(&file);
+    ASSIGN_OR_RETURN(const bool is_whole, HasBootFile(sysroot, set.digest(), {file.sha256.Hex(), file.name}));
+    if (!is_whole) missing.push_back(&file);
   }
   return missing;
 }
 
 // The list first, and durably: what a cut leaves of the set is none.
 Status RemoveFiles(int set_dir, const std::vector<const BootFile*>& files, OpContext& ctx) {
-  if (files.empty()) return Ok();
   TRY(RemoveFile(set_dir, kSumsName, ctx.sys));
   TRY(SyncDir(set_dir, ctx.sys));
   for (const BootFile* file : files) {
@@ -55,11 +58,19 @@ Status CopyFiles(int set_dir, const ImageStore& store, const std::string& commit
   return Ok();
 }
 
-Status CheckBootSpace(const Sysroot& sysroot, const std::vector<const BootFile*>& parts, OpContext& ctx) {
-  ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(sysroot.boot(), ctx.sys));
-  const uint64_t inodes = parts.size() + kFoldersAndSums;
+Status CheckBootSpace(const Sysroot& sysroot, int sets, const BootSet& set, const std::vector<const BootFile*>& missing,
+                      OpContext& ctx) {
+  ASSIGN_OR_RETURN(FreeSpace free, FreeSpaceOn(sysroot.boot(), ctx.sys));
+  const uint64_t inodes = missing.size() + kFoldersAndSums;
   uint64_t bytes = inodes * kMostBlockBytes;
-  for (const BootFile* part : parts) bytes += part->size;
+  for (const BootFile* file : missing) {
+    bytes += file->size;
+    struct stat replaced {};
+    const std::string path = StrCat(set.digest().Hex(), "/", file->name);
+    if (::fstatat(sets, path.c_str(), &replaced, AT_SYMLINK_NOFOLLOW) == 0) {
+      free.bytes += static_cast<uint64_t>(replaced.st_size);
+    }
+  }
   if (free.bytes >= bytes && free.inodes >= inodes) return Ok();
   return Error(Errc::kNoSpace,
                StrCat("the boot file system ", Escape(sysroot.paths().boot), " has ", free.bytes, " bytes and ",
@@ -76,32 +87,40 @@ std::string BootSet::Sums() const {
 
 Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
                     const BootSet& set, OpContext& ctx) {
-  if (!HasBootSet(sysroot, set.digest())) return CompleteBootSet(lock, sysroot, store, commit, set, ctx);
+  ASSIGN_OR_RETURN(const bool is_there, HasBootSet(sysroot, set.digest()));
+  if (!is_there) return CompleteBootSet(lock, sysroot, store, commit, set, ctx);
   // It may be there since a moment ago, by a run that was interrupted before all of it was durable.
   TRY(SyncFilesystem(sysroot.boot(), ctx.sys));
-  return CheckBootSet(sysroot, set.digest());
+  const Status intact = CheckBootSet(sysroot, set.digest());
+  if (intact.ok() || intact.error().code() == Errc::kIo) return intact;
+  return Error(intact.error().code(), StrCat(intact.error().message(), "; run: hostapp fsck --repair"));
 }
 
 Status CompleteBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store,
                        const std::string& commit, const BootSet& set, OpContext& ctx) {
   const HashValue digest = set.digest();
-  const std::vector<const BootFile*> missing = MissingFiles(sysroot, set);
-  TRY(CheckBootSpace(sysroot, missing, ctx));
+  ASSIGN_OR_RETURN(const std::vector<const BootFile*> missing, MissingFiles(sysroot, set));
   ASSIGN_OR_RETURN(const UniqueFd sets, MakeDirs(sysroot.boot(), kBootSetsDir, 0755, ctx.sys));
-  const bool is_new = !Exists(sets.get(), digest.Hex());
-  ASSIGN_OR_RETURN(const UniqueFd dir, MakeDirs(sets.get(), digest.Hex(), 0755, ctx.sys));
-  Status status = is_new ? Ok() : RemoveFiles(dir.get(), missing, ctx);
-  if (status.ok()) status = CopyFiles(dir.get(), store, commit, missing, ctx);
-  if (status.ok()) status = SyncFilesystem(sysroot.boot(), ctx.sys);
-  // With the list it is a set.
-  if (status.ok()) status = WriteUnderItsName(dir.get(), kSumsName, AsBytes(set.Sums()), 0644, ctx.sys);
-  if (status.ok()) status = CheckBootSet(sysroot, digest);
+  TRY(CheckBootSpace(sysroot, sets.get(), set, missing, ctx));
+  const int made = ctx.sys.MkdirAt(sets.get(), digest.Hex().c_str(), 0755);
+  if (made < 0 && made != -EEXIST) return SysError(-made, StrCat("making the folder of boot set ", digest.Hex()));
+  const bool is_new = made >= 0;
+  const auto write = [&]() -> Status {
+    ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(sets.get(), digest.Hex(), ctx.sys));
+    if (!is_new && !missing.empty()) TRY(RemoveFiles(dir.get(), missing, ctx));
+    TRY(CopyFiles(dir.get(), store, commit, missing, ctx));
+    TRY(SyncFilesystem(sysroot.boot(), ctx.sys));
+    // With the list it is a set.
+    TRY(WriteUnderItsName(dir.get(), kSumsName, AsBytes(set.Sums()), 0644, ctx.sys));
+    return CheckBootSet(sysroot, digest);
+  };
+  Status status = write();
   if (status.ok()) return Ok();
   // What a sync did not take must not be found and believed by the next run.
   if (is_new) {
     (void)RemoveBootSet(lock, sysroot, digest, ctx);
-  } else {
-    (void)RemoveFiles(dir.get(), missing, ctx);
+  } else if (const auto dir = OpenDir(sets.get(), digest.Hex(), ctx.sys); dir.ok()) {
+    (void)RemoveFiles(dir->get(), missing, ctx);
   }
   return std::move(status).While("writing the boot set ", digest.Hex().substr(0, 12));
 }

@@ -41,7 +41,8 @@ Result<BootSet> KnownBootSet(const ImageStore& store, const std::string& commit,
 
 // Copies the set to the boot file system, reads it back past the page cache and compares; durable. A set that is there
 // already is made durable and checked instead: kCorrupt if it is damaged. kNoSpace, with both numbers, before the first
-// byte. A crash leaves at most a folder that is no set yet; on an error nothing of it is left.
+// byte. A crash leaves at most a folder that is no set yet; on an error nothing of it is left but what was there
+// before.
 Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageStore& store, const std::string& commit,
                     const BootSet& set, OpContext& ctx);
 

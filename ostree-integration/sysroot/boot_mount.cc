@@ -3,6 +3,7 @@
 
 #include <blkid/blkid.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "hostapp/base/durable.h"
+#include "hostapp/base/file_lock.h"
 #include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/base/unique_fd.h"
@@ -62,14 +65,33 @@ Status CheckFat(const std::string& device, OpContext& ctx) {
 
 // What a cut or a disk that reorders writes can leave on FAT, Linux refuses and makes all of it read-only, and no
 // program can remove it. Whoever mounts FAT checks it first, as systemd does for what fstab names.
-void MendFat(const std::string& device, OpContext& ctx) {
-  const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
+bool MendFat(const std::string& device, OpContext& ctx) {
+  // Nobody has it mounted, which sets the same bit, and nobody can mount it meanwhile.
+  const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
   std::array<std::byte, kFatHeaderBytes> header{};
-  if (!fd.valid() || ::pread(fd.get(), header.data(), header.size(), 0) != ssize_t{header.size()}) return;
-  if (!IsUncleanFat(header)) return;
+  if (!fd.valid() || ::pread(fd.get(), header.data(), header.size(), 0) != ssize_t{header.size()}) return false;
+  if (!IsUncleanFat(header)) return false;
   if (const Status mended = CheckFat(device, ctx); !mended.ok()) {
     ctx.log.Warning(StrCat("checking the boot file system ", Escape(device),
                            ", which was in use when the power went: ", mended.error().message()));
+  }
+  return true;
+}
+
+// The clusters that belonged to no file: fsck.fat makes files of them, and a cut in the middle of a kernel leaves as
+// much as that has.
+void RemoveRecovered(const std::string& folder, OpContext& ctx) {
+  const auto remove = [&]() -> Status {
+    ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(AT_FDCWD, folder, ctx.sys));
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir.get(), "."));
+    for (const std::string& name : names) {
+      if (::fnmatch("FSCK[0-9][0-9][0-9][0-9].REC", name.c_str(), FNM_CASEFOLD) != 0) continue;
+      TRY(RemoveFile(dir.get(), name, ctx.sys));
+    }
+    return SyncDir(dir.get(), ctx.sys);
+  };
+  if (const Status removed = remove(); !removed.ok()) {
+    ctx.log.Warning(StrCat("removing what fsck.fat has recovered: ", removed.error().message()));
   }
 }
 
@@ -109,14 +131,17 @@ Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& devi
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));
   if (!S_ISBLK(info.st_mode)) return Error(Errc::kNotFound, StrCat(Escape(path), ": no block device"));
-  for (const std::string& place : {std::string(kUsualPlace), folder}) {
-    if (!IsOn(place, info.st_rdev)) continue;
-    // Mounted by a process that was killed, or that still needs it: whoever is last unmounts it.
-    return std::shared_ptr<const BootMount>(new BootMount(place, place == folder));
-  }
+  if (IsOn(kUsualPlace, info.st_rdev)) return std::shared_ptr<const BootMount>(new BootMount(kUsualPlace, false));
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return SysError(errno, StrCat("making ", Escape(folder)));
-  MendFat(path, ctx);
-  TRY(Mount(path, folder));
+  // Another process of ours may be checking and mounting it.
+  ASSIGN_OR_RETURN(const FileLock lock,
+                   FileLock::Acquire(AT_FDCWD, StrCat(folder, ".lock"), FileLock::Wait::kYes, ctx.cancel, ctx.sys));
+  if (!IsOn(folder, info.st_rdev)) {
+    const bool was_unclean = MendFat(path, ctx);
+    TRY(Mount(path, folder));
+    if (was_unclean) RemoveRecovered(folder, ctx);
+  }
+  // Mounted by a process that was killed, or that still needs it: whoever is last unmounts it.
   return std::shared_ptr<const BootMount>(new BootMount(folder, true));
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "hostapp/base/durable.h"
@@ -71,12 +72,17 @@ Result<uint64_t> BytesBelow(int dir, const std::string& path) {
   return total;
 }
 
-bool HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file) {
+Result<bool> HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file) {
   const auto measured = MeasurePastCache(sysroot.boot(), StrCat(SetPath(digest), "/", file.name));
-  return measured.ok() && measured->sha256.Hex() == file.sha256;
+  if (measured.ok()) return measured->sha256.Hex() == file.sha256;
+  // Missing, something else, or damaged below the file system; whatever else it is says nothing about the file.
+  constexpr std::array kNotWhole = {ENOENT, ENOTDIR, EISDIR, ELOOP, EIO, EUCLEAN, EBADMSG};
+  const int error = measured.error().sys_errno();
+  if (std::find(kNotWhole.begin(), kNotWhole.end(), error) != kNotWhole.end()) return false;
+  return measured.error();
 }
 
-bool HasBootSet(const Sysroot& sysroot, const HashValue& digest) {
+Result<bool> HasBootSet(const Sysroot& sysroot, const HashValue& digest) {
   return HasBootFile(sysroot, digest, {digest.Hex(), kSumsName});
 }
 
@@ -86,7 +92,7 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
   ASSIGN_OR_RETURN(const std::string sums,
                    ReadFile(sysroot.boot(), StrCat(path, "/", kSumsName), kMaxSumsBytes).While(doing));
   if (HashOf(AsBytes(sums)) != digest) {
-    return Error(Errc::kCorrupt, StrCat(doing, ": its ", kSumsName, " has been changed; run: hostapp fsck --repair"));
+    return Error(Errc::kCorrupt, StrCat(doing, ": its ", kSumsName, " has been changed"));
   }
   ASSIGN_OR_RETURN(const std::vector<BootSetFile> files, ParseBootSetSums(sums).While(doing));
   for (const BootSetFile& file : files) {
@@ -94,7 +100,7 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
                      MeasurePastCache(sysroot.boot(), StrCat(path, "/", file.name)).While(doing));
     if (measured.sha256.Hex() != file.sha256) {
       return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(file.name), " has sha256 ", measured.sha256.Hex(),
-                                          ", expected ", file.sha256, "; run: hostapp fsck --repair"));
+                                          ", expected ", file.sha256));
     }
   }
   return Ok();

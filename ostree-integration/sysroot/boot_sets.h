@@ -4,8 +4,8 @@
 // Each set has a SHA256SUMS of its files ("<hex>  <name>", sorted by name), and its digest is the SHA-256 of that text:
 // `sha256sum SHA256SUMS` prints the folder's name, `sha256sum -c SHA256SUMS` checks it. The list is written last, and
 // is the first to be removed: a folder without the list that it is named by is no set. Nothing is renamed: on FAT a
-// disk that reorders writes can leave what was renamed under both names. A set is never edited; equal kernels and
-// initramfs share one.
+// disk that reorders writes can leave what was renamed under both names. What is whole of a set is never written again;
+// equal kernels and initramfs share one.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +33,11 @@ struct BootSetFile {
 // kCorrupt, with the line.
 Result<std::vector<BootSetFile>> ParseBootSetSums(std::string_view text);
 
-// Whether the list is there that the set is named by, as the disk has it. Its files may be damaged.
-bool HasBootSet(const Sysroot& sysroot, const HashValue& digest);
-// Whether the folder of that set has this file, whole.
-bool HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file);
+// Whether the list is there that the set is named by, as the disk has it. Its files may be damaged. Errors as below.
+Result<bool> HasBootSet(const Sysroot& sysroot, const HashValue& digest);
+// Whether the folder of that set has this file, whole. An I/O error is damage; kIo for what says nothing about the
+// file.
+Result<bool> HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file);
 
 // Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt, kNotFound.
 Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);

@@ -362,6 +362,9 @@ class Campaign:
         left = json.loads(said_of(said, "left") or '{"objects": "nothing said"}')
         if any(left.get(name) for name in ("objects", "refs", "deployments", "boot_sets", "leftovers")):
             yield "I9: gc leaves %s" % left
+        recovered = [name for name in open_fat(fat_of(disk)).names("") if name.upper().startswith("FSCK")]
+        if recovered:
+            yield "I9: fsck.fat's %s is left" % recovered
         yield from ("then " + text for text in self.whole(disk, folder))
 
     def points(self, images, seed):

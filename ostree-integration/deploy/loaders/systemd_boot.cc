@@ -58,17 +58,12 @@ Result<std::vector<SystemdBootFile>> ReadEntries(int boot) {
 }
 
 // What a cut left of entries that never got their name; systemd-boot ignores it.
-Status RemoveUnfinishedEntries(int boot, OpContext& ctx) {
-  constexpr std::string_view kBegin = ".hostapp-", kEnd = ".conf.new";
+Result<std::vector<std::string>> UnfinishedEntries(int boot) {
   ASSIGN_OR_RETURN(std::vector<std::string> names, NamesIn(boot, kEntriesDir));
-  std::erase_if(names, [&](const std::string& name) { return !name.starts_with(kBegin) || !name.ends_with(kEnd); });
-  if (names.empty()) return Ok();
-  ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(boot, kEntriesDir, ctx.sys));
-  for (const std::string& name : names) {
-    const std::string_view entry = std::string_view(name).substr(1, name.size() - 1 - std::string_view(".new").size());
-    TRY(RemoveUnfinishedOnFat(dir.get(), entry, ctx.sys));
-  }
-  return SyncDir(dir.get(), ctx.sys);
+  std::erase_if(names, [](const std::string& name) {
+    return !name.starts_with(".hostapp-") || !name.ends_with(StrCat(kSuffix, ".new"));
+  });
+  return names;
 }
 
 Status Follow(int boot, const std::vector<SystemdBootWanted>& wanted, OpContext& ctx) {
@@ -77,8 +72,9 @@ Status Follow(int boot, const std::vector<SystemdBootWanted>& wanted, OpContext&
   for (const auto& [file, text] : plan.added) {
     TRY(ReplaceBootFile(boot, kEntriesDir, file, text, ctx).While("adding an entry of systemd-boot"));
   }
-  TRY(RemoveUnfinishedEntries(boot, ctx).While("removing unfinished entries of systemd-boot"));
-  return RemoveFiles(boot, kEntriesDir, plan.removed, ctx).While("removing old entries of systemd-boot");
+  ASSIGN_OR_RETURN(std::vector<std::string> removed, UnfinishedEntries(boot));
+  removed.insert(removed.end(), plan.removed.begin(), plan.removed.end());
+  return RemoveFiles(boot, kEntriesDir, removed, ctx).While("removing old entries of systemd-boot");
 }
 
 Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {

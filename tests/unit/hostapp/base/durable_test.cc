@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 
 #include <filesystem>
 #include <fstream>
@@ -96,32 +94,6 @@ TEST(ReplaceFileOnFat, SyncsTheFileUnderItsNameBeforeItsFolder) {
   const std::string folder = std::filesystem::path(dir.path()).filename().string();
   EXPECT_THAT(sys.calls(), ElementsAre("make .f.new", "sync .f.new", "rename to f", "sync f", "sync " + folder));
   EXPECT_EQ(Content(dir, "f"), "x");
-}
-
-// On FAT a disk that reorders writes leaves two names of one file so; elsewhere it takes a hard link.
-TEST(ReplaceFileOnFat, NeverFreesWhatANameSharesWithItsUnfinishedOne) {
-  const TempDir dir;
-  Put(dir, "f", "old");
-  const UniqueFd file(::openat(dir.fd(), "f", O_RDONLY | O_CLOEXEC));
-  ASSERT_EQ(::fsync(file.get()), 0);
-  int block = 0;
-  if (::ioctl(file.get(), FIBMAP, &block) != 0 || block == 0) GTEST_SKIP() << "no FIBMAP here, or not for us";
-  ASSERT_EQ(::linkat(dir.fd(), "f", dir.fd(), ".f.new", 0), 0);
-  ASSERT_TRUE(ReplaceFileOnFat(dir.fd(), "f", AsBytes("new"), 0644, RealSyscalls()).ok());
-  EXPECT_EQ(Content(dir, "f"), "new");
-  EXPECT_EQ(Content(dir, ".f.shared-1"), "old");
-  ASSERT_EQ(::linkat(dir.fd(), "f", dir.fd(), ".f.new", 0), 0);
-  ASSERT_TRUE(RemoveUnfinishedOnFat(dir.fd(), "f", RealSyscalls()).ok());
-  EXPECT_THAT(ListDir(dir.fd(), ".").value(), ElementsAre(".f.shared-1", ".f.shared-2", "f"));
-}
-
-TEST(ReplaceFileOnFat, RemovesAnUnfinishedFileOfItsOwn) {
-  const TempDir dir;
-  Put(dir, "f", "old");
-  Put(dir, ".f.new", "half");
-  ASSERT_TRUE(RemoveUnfinishedOnFat(dir.fd(), "f", RealSyscalls()).ok());
-  ASSERT_TRUE(RemoveUnfinishedOnFat(dir.fd(), "f", RealSyscalls()).ok());
-  EXPECT_THAT(ListDir(dir.fd(), ".").value(), ElementsAre("f"));
 }
 
 TEST(WriteUnderItsName, WritesItAtOnceAndLeavesNothingOfItOnAnError) {

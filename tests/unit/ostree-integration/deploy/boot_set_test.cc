@@ -99,7 +99,7 @@ TEST_F(BootSetTest, LeavesNoneUnderItsNameThatIsNotWholeAtAnyFailingCall) {
           },
           [&](const FaultySyscalls& sys, const Status& status) {
             EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
-            if (HasBootSet(sysroot.Open(), set.digest())) {
+            if (HasBootSet(sysroot.Open(), set.digest()).value()) {
               EXPECT_TRUE(CheckBootSet(sysroot.Open(), set.digest()).ok()) << sys.failed_call();
             }
             if (!status.ok() && which == FaultySyscalls::Which::kOnlyThat) {
@@ -120,9 +120,9 @@ TEST_F(BootSetTest, ThatWasInterruptedIsNoneAndIsCompletedWithWhatIsWholeOfIt) {
   const ino_t linux = InodeOf(SetPath() + "/linux");
   for (const std::string& list : {std::string(), set.Sums().substr(0, 70), StrCat(set.Sums(), "x")}) {
     testing::WriteText(SetPath() + "/SHA256SUMS", list);
-    EXPECT_FALSE(HasBootSet(sysroot.Open(), set.digest())) << list;
+    EXPECT_FALSE(HasBootSet(sysroot.Open(), set.digest()).value()) << list;
     ASSERT_TRUE(Stage().ok()) << list;
-    EXPECT_TRUE(HasBootSet(sysroot.Open(), set.digest()));
+    EXPECT_TRUE(HasBootSet(sysroot.Open(), set.digest()).value());
   }
   EXPECT_EQ(InodeOf(SetPath() + "/linux"), linux);
   EXPECT_EQ(testing::ReadText(SetPath() + "/initrd"), "an initramfs");
@@ -130,7 +130,7 @@ TEST_F(BootSetTest, ThatWasInterruptedIsNoneAndIsCompletedWithWhatIsWholeOfIt) {
   EXPECT_THAT(testing::NamesIn(SetPath()), ElementsAre("SHA256SUMS", "initrd", "linux"));
 }
 
-TEST_F(BootSetTest, ThatIsCompletedInVainKeepsWhatWasWholeAndHasNoList) {
+TEST_F(BootSetTest, ThatIsCompletedInVainKeepsWhatWasWholeAndIsNoSet) {
   testing::WriteText(SetPath() + "/linux", testing::TinyKernel());
   const int calls = testing::ForEveryFailingCall(
       EIO, FaultySyscalls::Which::kOnlyThat,
@@ -145,8 +145,21 @@ TEST_F(BootSetTest, ThatIsCompletedInVainKeepsWhatWasWholeAndHasNoList) {
       [&](const FaultySyscalls& sys, const Status& status) {
         EXPECT_EQ(status.ok(), !sys.failed()) << sys.failed_call();
         EXPECT_EQ(testing::ReadText(SetPath() + "/linux"), testing::TinyKernel()) << sys.failed_call();
+        const bool has_list = std::filesystem::exists(SetPath() + "/SHA256SUMS");
+        // Where nothing was done yet it is as damaged as it was.
+        const bool began = !std::filesystem::exists(SetPath() + "/initrd") || status.ok();
+        EXPECT_EQ(has_list, !began || status.ok()) << sys.failed_call();
       });
   EXPECT_GT(calls, 8);
+}
+
+TEST_F(BootSetTest, IsRepairedWhereNothingIsFreeButWhatItTakes) {
+  ASSERT_TRUE(Stage().ok());
+  testing::WriteText(SetPath() + "/linux", std::string(testing::TinyKernel().size(), 'x'));
+  testing::FullDisk sys(5 * 4096, 1000);
+  OpContext ctx = With(sys);
+  ASSERT_TRUE(CompleteBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, ctx).ok());
+  EXPECT_EQ(testing::ReadText(SetPath() + "/linux"), testing::TinyKernel());
 }
 
 TEST_F(BootSetTest, ThatIsDamagedIsFound) {
@@ -156,7 +169,11 @@ TEST_F(BootSetTest, ThatIsDamagedIsFound) {
     const std::string old = testing::ReadText(SetPath() + "/" + name);
     testing::WriteText(SetPath() + "/" + name, content);
     const Status status = CheckBootSet(sysroot.Open(), set.digest());
-    EXPECT_EQ(Stage().ok(), status.ok() || name == "SHA256SUMS") << "and it is not used again";
+    const Status staged = Stage();
+    EXPECT_EQ(staged.ok(), status.ok() || name == "SHA256SUMS") << "and it is not used again";
+    if (!staged.ok()) {
+      EXPECT_THAT(staged.error().message(), HasSubstr("; run: hostapp fsck --repair"));
+    }
     testing::WriteText(SetPath() + "/" + name, old);
     return status;
   };
@@ -212,7 +229,8 @@ TEST_F(BootSetTest, WhoseRemovalWasCutOffIsNoSetAndIsMadeAgain) {
     ASSERT_TRUE(Stage().ok());
     testing::FaultySyscalls sys(n, EIO, testing::FaultySyscalls::Which::kThatAndAllAfter);
     ASSERT_FALSE(remove(sys).ok());
-    EXPECT_TRUE(!HasBootSet(sysroot.Open(), set.digest()) || CheckBootSet(sysroot.Open(), set.digest()).ok()) << n;
+    EXPECT_TRUE(!HasBootSet(sysroot.Open(), set.digest()).value() || CheckBootSet(sysroot.Open(), set.digest()).ok())
+        << n;
     EXPECT_TRUE(Stage().ok()) << "cut off at " << sys.failed_call() << ", call " << n;
   }
   EXPECT_GE(count.calls(), 6);
