@@ -91,7 +91,7 @@ Status StageBootSet(const StoreLock& lock, const Sysroot& sysroot, const ImageSt
   if (!is_there) return CompleteBootSet(lock, sysroot, store, commit, set, ctx);
   // It may be there since a moment ago, by a run that was interrupted before all of it was durable.
   TRY(SyncFilesystem(sysroot.boot(), ctx.sys));
-  const Status intact = CheckBootSet(sysroot, set.digest());
+  Status intact = CheckBootSet(sysroot, set.digest());
   if (intact.ok() || intact.error().code() == Errc::kIo) return intact;
   return Error(intact.error().code(), StrCat(intact.error().message(), "; run: hostapp fsck --repair"));
 }

@@ -54,25 +54,13 @@ def mounted(disk, folder, options="", part=()):
         try:
             yield folder
         finally:
-            unmount(folder)
+            do("umount", folder)
     finally:
         do("losetup", "-d", loop)
         deadline = time.monotonic() + 60
         while backing(loop) == os.path.realpath(disk):  # a process of ours, in a namespace of its own, is still ending
             if time.monotonic() > deadline:
                 raise RuntimeError("%s is still in use" % loop)
-            time.sleep(0.01)
-
-
-def unmount(folder):
-    """What another thread starts has our open files, too, until it is another program."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            return do("umount", folder)
-        except RuntimeError as error:
-            if "busy" not in str(error) or time.monotonic() > deadline:
-                raise
             time.sleep(0.01)
 
 

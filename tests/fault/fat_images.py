@@ -15,8 +15,6 @@ that was in use. With --torn requests end between two sectors, those to the FAT 
 
 A verb without its syncs (lazy_sync.c) must be found wrong, or the suite is.
 """
-import argparse
-import concurrent.futures
 import json
 import os
 import random
@@ -32,12 +30,14 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[1:1] = [os.path.join(HERE, "checker"), os.path.join(ROOT, "tests/boot")]  # `device` is the one beside this program
 import disk_log  # noqa: E402
 import guest  # noqa: E402
+import lanes  # noqa: E402
 import tiny_kernel  # noqa: E402
 from boot_sets import LOADERS, arguments, why  # noqa: E402
 from device import MAIN_VERBS, VERBS, Device  # noqa: E402
 from disk_log import do  # noqa: E402
 from fat import open_fat  # noqa: E402
 from files import Folder, tree_of  # noqa: E402
+from options import parser  # noqa: E402
 from results import Rows  # noqa: E402
 
 MIB = 1 << 20
@@ -378,11 +378,9 @@ class Campaign:
         begun = time.monotonic()
         points = torn_points(self.recording, images, seed) if self.options.torn else self.points(images, seed)
         points = list(enumerate(points))
-        lanes = self.options.jobs
-        size = -(-len(points) // lanes)
-        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
-            runs = [pool.submit(self.look, points[lane * size:(lane + 1) * size], lane, control) for lane in range(lanes)]
-            found = [violation for run in runs for violation in run.result()]
+        size = -(-len(points) // self.options.jobs)
+        shares = [(points[lane * size:(lane + 1) * size], lane, control) for lane in range(self.options.jobs)]
+        found = [violation for wrong in lanes.each(self.look, shares, self.options.jobs) for violation in wrong]
         return len(points), found, time.monotonic() - begun
 
 
@@ -399,22 +397,15 @@ def says_refused(text):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for program in ("build", "hostapp", "make-tiny-image", "loader-tool", "lazy-sync"):
-        parser.add_argument("--" + program, required=True, type=os.path.abspath)
-    parser.add_argument("--loader", action="append", choices=["grub", "systemd-boot", "uboot"])
-    parser.add_argument("--verb", action="append", choices=sorted(VERBS))
-    parser.add_argument("--images", type=int, default=100, help="of each verb and loader")
-    parser.add_argument("--loader-every", type=int, default=10, metavar="N", help="of every N-th image U-Boot or systemd-boot starts a kernel")
-    parser.add_argument("--guest-every", type=int, default=50, metavar="N", help="of every N-th image the verb runs again")
-    parser.add_argument("--torn", action="store_true", help="requests torn between two sectors")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--rows", help="a file for results.py")
-    parser.add_argument("--no-controls", action="store_true")
-    parser.add_argument("--keep", metavar="DIR", help="where the disks of violations are kept")
-    parser.add_argument("--work", help="where; default: a folder in /dev/shm")
-    return parser.parse_args()
+    made = parser(__doc__, ("build", "hostapp", "make-tiny-image", "loader-tool", "lazy-sync"),
+                  ("seed", "jobs", "rows", "no-controls", "keep", "work"))
+    made.add_argument("--loader", action="append", choices=["grub", "systemd-boot", "uboot"])
+    made.add_argument("--verb", action="append", choices=sorted(VERBS))
+    made.add_argument("--images", type=int, default=100, help="of each verb and loader")
+    made.add_argument("--loader-every", type=int, default=10, metavar="N", help="of every N-th image U-Boot or systemd-boot starts a kernel")
+    made.add_argument("--guest-every", type=int, default=50, metavar="N", help="of every N-th image the verb runs again")
+    made.add_argument("--torn", action="store_true", help="requests torn between two sectors")
+    return made.parse_args()
 
 
 def main():
