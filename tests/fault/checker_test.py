@@ -57,7 +57,8 @@ LOADER_DAMAGES = {
     },
     "systemd-boot": {
         FLIP % ("$(ls %s*.conf | tail -1)" % BLS, 90): {"I2"},
-        ": > %shostapp-0000000009-0000000009.conf" % BLS: set(),  # systemd-boot does not list it
+        ": > %shostapp-0000000009-0000000099.conf" % BLS: set(),  # the newest: systemd-boot does not list it
+        ": > %shostapp-0000000009-0000000000.conf" % BLS: {"I2"},
         "rm %s*" % BLS: {"I1"},
     },
     "uboot": {

@@ -141,13 +141,15 @@ class SystemdBoot:
         self.boot, self.top = boot, "loader/entries"
 
     def found(self):
-        for name in self.boot.names(self.top):
-            match = BLS.match(name)
-            if match and self.has_kernel(name):
+        """The newest may have lost its content, where fsck.fat has found two names on the same clusters: nothing depends on it yet."""
+        matches = {name: match for name in self.boot.names(self.top) if (match := BLS.match(name))}
+        newest = max((int(match[2]) for match in matches.values()), default=0)
+        for name, match in matches.items():
+            if int(match[2]) < newest or self.has_kernel(name):
                 yield name, match
 
     def has_kernel(self, name):
-        """Without one systemd-boot does not list it: an empty file, where fsck.fat has found two names on the same clusters."""
+        """Without one systemd-boot does not list it."""
         try:
             return re.search(rb"^(linux|efi)[ \t]", self.boot.read(os.path.join(self.top, name)), re.M) is not None
         except OSError:
