@@ -385,11 +385,12 @@ class Campaign:
 
 
 def torn_points(recording, images, seed):
-    """Each end of a sector inside a write to the FAT (of too many half of `images`, by chance), and as many more as crash_points() has them."""
+    """Each end of a sector inside a write to the FAT (of too many half of `images`, by chance), and as many more without: of torn writes to the
+    root file system crash_images.py knows what any writer meets."""
     ends = [(count + 1, end) for count, (offset, data, _) in enumerate(recording.requests) if count >= recording.begin and FAT_AT <= offset < ROOT_AT
             for end in range(disk_log.SECTOR, len(data), disk_log.SECTOR)]
     torn = random.Random(seed).sample(ends, min(len(ends), images // 2))
-    return sorted(torn + disk_log.crash_points(recording, images - len(torn), seed, torn=True), key=lambda point: point[0])
+    return sorted(torn + disk_log.crash_points(recording, images - len(torn), seed), key=lambda point: point[0])
 
 
 def says_refused(text):
