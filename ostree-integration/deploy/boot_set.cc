@@ -8,6 +8,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/boot_file.h"
 #include "ostree-integration/deploy/read_file.h"
 
 namespace hostapp {

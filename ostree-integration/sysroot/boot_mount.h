@@ -28,9 +28,10 @@ class BootMount {
  public:
   // `device`: "PARTUUID=…", "UUID=…", "LABEL=…" or a path. Where /boot is that file system already, or another process
   // has mounted it, that is used. Otherwise it is mounted on `folder` (made, private) until the last owner is gone. A
-  // FAT that was in use when the power went is checked before (`fsck.fat -a`; that it could not be is a warning), and
-  // mounted with `dirsync`: there Linux writes a new folder's first cluster before the name that leads to it.
-  // kNotFound: no such partition; kIo.
+  // FAT that was in use when the power went, and that nobody has mounted, is checked before (`fsck.fat -a`; that it
+  // could not be is a warning), what that recovers of half-written files is removed, and it is mounted with `dirsync`:
+  // there Linux writes a new folder's first cluster before the name that leads to it. kNotFound: no such partition;
+  // kIo.
   static Result<std::shared_ptr<const BootMount>> Open(const std::string& device, const std::string& folder,
                                                        OpContext& ctx);
   BootMount(const BootMount&) = delete;

@@ -10,6 +10,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/loaders/boot_file.h"
 #include "ostree-integration/sysroot/measure_file.h"
 
 namespace hostapp {
@@ -125,13 +126,7 @@ Result<uint64_t> RemoveBootSet(const StoreLock& /*lock*/, const Sysroot& sysroot
   if (!Exists(sysroot.boot(), SetPath(digest))) return uint64_t{0};
   ASSIGN_OR_RETURN(const uint64_t bytes, BootSetBytes(sysroot, digest));
   ASSIGN_OR_RETURN(const UniqueFd sets, OpenDir(sysroot.boot(), kBootSetsDir, ctx.sys));
-  if (Exists(sets.get(), StrCat(digest.Hex(), "/", kSumsName))) {
-    ASSIGN_OR_RETURN(const UniqueFd set, OpenDir(sets.get(), digest.Hex(), ctx.sys));
-    TRY(RemoveFile(set.get(), kSumsName, ctx.sys));
-    TRY(SyncDir(set.get(), ctx.sys));
-  }
-  TRY(RemoveTree(sets.get(), digest.Hex(), ctx.sys));
-  TRY(SyncDir(sets.get(), ctx.sys));
+  TRY(RemoveSummedFolder(sets.get(), digest.Hex(), ctx));
   return bytes;
 }
 

@@ -19,8 +19,6 @@
 
 namespace hostapp {
 
-inline constexpr const char* kSumsName = "SHA256SUMS";
-
 // The digest that a set's folder is named by; nothing: not ours.
 std::optional<HashValue> ParseBootSetName(std::string_view name);
 

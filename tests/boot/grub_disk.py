@@ -86,7 +86,7 @@ class GrubDisk:
         return digest
 
     def tiny_kernel(self):
-        return self.tools.made("tiny_kernel", os.path.getmtime(tiny_kernel.SOURCE), tiny_kernel.make)
+        return self.tools.made("tiny_kernel", tiny_kernel.changed(), tiny_kernel.make)
 
     def stage(self, serial, *arguments, good=False):
         digest = self.boot_set(serial)

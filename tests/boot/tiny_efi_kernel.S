@@ -3,6 +3,7 @@
 # its initrd, to the first serial port, and powers the machine off. The initrd is asked for as Linux's own EFI stub does
 # (LINUX_EFI_INITRD_MEDIA_GUID); where nobody offers one, nothing is said of it.
 # One section, at the place in memory that it has in the file; all addresses are relative, so nothing is to be relocated.
+.include "serial.S"
 .set ALIGN, 0x200
 base:
   .ascii "MZ"
@@ -104,29 +105,11 @@ power_off:
 stay:
   jmp stay
 
-print:                       # up to a NUL or an end of line
+print:
   mov $1, %edi
 print_wide:
-  mov $0x3fd, %dx
-wait:
-  in %dx, %al
-  test $0x20, %al
-  jz wait
-  mov (%rsi), %al
-  cmp $10, %al
-  je done
-  test %al, %al
-  jz done
-  mov $0x3f8, %dx
-  out %al, %dx
-  add %rdi, %rsi
-  jmp print_wide
-done:
-  ret
-
-kernel: .asciz "kernel: "
-initrd: .asciz "<end>\rinitrd: "
-last:   .asciz "<end>\r"
+  print_text %rsi, %rdi
+words
 .balign 8
 loaded_image:
   .long 0x5b1b31a1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a boot loader takes for a Linux kernel (Documentation/arch/x86/boot.rst): prints its command line and the first line
 # of its initrd to the first serial port, and powers QEMU off. Starts in no time, so that a test can boot often.
+.include "serial.S"
 .code16
 .org 0x1f1
   .byte 1                    # setup_sects: one after this sector
@@ -58,25 +59,8 @@ here:
 stay:
   jmp stay
 
-print:                       # up to a NUL or an end of line
-  mov $0x3fd, %dx
-wait:
-  in %dx, %al
-  test $0x20, %al
-  jz wait
-  mov (%esi), %al
-  cmp $10, %al
-  je done
-  test %al, %al
-  jz done
-  mov $0x3f8, %dx
-  out %al, %dx
-  inc %esi
-  jmp print
-done:
-  ret
-kernel: .asciz "kernel: "
-initrd: .asciz "<end>\rinitrd: "
-last:   .asciz "<end>\r"
+print:
+  print_text %esi, $1
+words
 end:
 .org 0x800

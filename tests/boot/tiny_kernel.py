@@ -4,18 +4,22 @@
 import os
 import subprocess
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tiny_kernel.S")
-EFI_SOURCE = os.path.join(os.path.dirname(SOURCE), "tiny_efi_kernel.S")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def changed():
+    """When the sources of make() last were, as a file's time."""
+    return max(os.path.getmtime(os.path.join(HERE, name)) for name in ("tiny_kernel.S", "serial.S"))
 
 
 def make(path):
-    assemble("--32", SOURCE, path)
+    assemble("--32", "tiny_kernel.S", path)
 
 
 def make_efi(path):
-    assemble("--64", EFI_SOURCE, path)
+    assemble("--64", "tiny_efi_kernel.S", path)
 
 
 def assemble(bits, source, path):
-    subprocess.run(["as", bits, "-o", path + ".o", source], timeout=60, check=True)
+    subprocess.run(["as", bits, "-I", HERE, "-o", path + ".o", os.path.join(HERE, source)], timeout=60, check=True)
     subprocess.run(["objcopy", "-O", "binary", "-j", ".text", path + ".o", path], timeout=60, check=True)

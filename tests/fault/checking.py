@@ -25,8 +25,11 @@ def parse(words, description=None):
 
 
 def check(*words):
-    """["I4: …"] of what is wrong."""
-    return judge(parse(words))
+    """["I4: …"] of what is wrong; that it could not be read is, too."""
+    try:
+        return judge(parse(words))
+    except Exception as error:  # pylint: disable=broad-except
+        return ["check_disk failed: %r" % error]
 
 
 def judge(options):

@@ -141,8 +141,7 @@ class Campaign:
         self.enough.clear()
         points = list(enumerate(disk_log.crash_points(self.recording, images, seed, torn=self.options.torn)))
         jobs = self.options.jobs
-        size = -(-len(points) // jobs)
-        runs = lanes.each(self.look, [(points[lane * size:(lane + 1) * size], lane, first) for lane in range(jobs)], jobs)
+        runs = lanes.each(self.look, [(share, lane, first) for lane, share in enumerate(lanes.shares(points, jobs))], jobs)
         return sum(looked for looked, _ in runs), [violation for _, found in runs for violation in found], time.monotonic() - begun
 
 

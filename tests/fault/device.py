@@ -79,10 +79,7 @@ class Device:
                     [trial and (versions.get(trial["serial"]), trial["tries_left"])])
 
     def check(self, root, *words):
-        try:
-            return checking.check(root, *(["--loader", self.loader] if self.loader else []), *words)
-        except Exception as error:  # pylint: disable=broad-except
-            return ["check_disk failed: %r" % error]
+        return checking.check(root, *(["--loader", self.loader] if self.loader else []), *words)
 
     def go_on(self, root, name, before, after, whole=True):
         """What is wrong when the verb VERBS[name] runs again, and gc after it, where the first was cut off. `before`, `after`: what

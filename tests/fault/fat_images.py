@@ -377,10 +377,10 @@ class Campaign:
         """(crash images, violations, seconds)."""
         begun = time.monotonic()
         points = torn_points(self.recording, images, seed) if self.options.torn else self.points(images, seed)
-        points = list(enumerate(points))
-        size = -(-len(points) // self.options.jobs)
-        shares = [(points[lane * size:(lane + 1) * size], lane, control) for lane in range(self.options.jobs)]
-        found = [violation for wrong in lanes.each(self.look, shares, self.options.jobs) for violation in wrong]
+        jobs = self.options.jobs
+        shares = lanes.shares(list(enumerate(points)), jobs)
+        runs = lanes.each(self.look, [(share, lane, control) for lane, share in enumerate(shares)], jobs)
+        found = [violation for wrong in runs for violation in wrong]
         return len(points), found, time.monotonic() - begun
 
 

@@ -11,6 +11,12 @@ def _one(index):
     return function(*cases[index])
 
 
+def shares(cases, jobs):
+    """The cases in order, as many neighbours for each lane: a disk that is brought forward is not brought back."""
+    size = -(-len(cases) // jobs)
+    return [cases[lane * size:(lane + 1) * size] for lane in range(jobs)]
+
+
 def each(function, cases, jobs, together=1):
     """[function(*case), …]. The processes are forked here: function and cases may be anything, only results are sent. `together`: so many
     neighbours are one process's."""

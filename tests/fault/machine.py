@@ -120,10 +120,7 @@ class Machine(Cell):
         """What check_disk says; with options for mounting, as the boot loader reads it."""
         try:
             with self.mounted(disk or self.disk, options) as (root, boot):
-                try:
-                    return checking.check(root, *(["--boot", boot, "--loader", LOADERS[self.column.name]] if boot else []), *words)
-                except Exception as error:  # pylint: disable=broad-except
-                    return ["check_disk failed: %r" % error]
+                return checking.check(root, *(["--boot", boot, "--loader", LOADERS[self.column.name]] if boot else []), *words)
         except RuntimeError as error:
             return ["cannot be mounted: %s" % error]
 

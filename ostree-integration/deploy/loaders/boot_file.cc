@@ -33,6 +33,17 @@ Result<UniqueFd> MakeBootDirs(int boot, const std::string& path, OpContext& ctx)
   return dir;
 }
 
+Status RemoveSummedFolder(int dir, const std::string& name, OpContext& ctx) {
+  if (!Exists(dir, name)) return Ok();
+  if (Exists(dir, StrCat(name, "/", kSumsName))) {
+    ASSIGN_OR_RETURN(const UniqueFd folder, OpenDir(dir, name, ctx.sys));
+    TRY(RemoveFile(folder.get(), kSumsName, ctx.sys));
+    TRY(SyncDir(folder.get(), ctx.sys));
+  }
+  TRY(RemoveTree(dir, name, ctx.sys));
+  return SyncDir(dir, ctx.sys);
+}
+
 Status WriteBootFile(int boot, const std::string& folder, const std::string& name, std::string_view content,
                      OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd dir, MakeBootDirs(boot, folder, ctx));

@@ -19,6 +19,13 @@ Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max
 // the folder's own sync would write its name and that its cluster is taken in one go, in any order.
 Result<UniqueFd> MakeBootDirs(int boot, const std::string& path, OpContext& ctx);
 
+// What makes a folder whole: it is written last.
+inline constexpr const char* kSumsName = "SHA256SUMS";
+
+// Removes the folder `name` in `dir`, durable; ok when there is none. Its SHA256SUMS goes first, and durably: what a
+// crash leaves is not whole for anybody.
+Status RemoveSummedFolder(int dir, const std::string& name, OpContext& ctx);
+
 // Makes or overwrites `folder`/`name` below `boot`, syncs the rest of the file system, too, reads the file back past
 // the cache and compares. For content that says itself whether it is whole: a crash in between may leave a part of it
 // under that name, but nothing under another. kNoSpace, kIo.

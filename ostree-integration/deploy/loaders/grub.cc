@@ -16,7 +16,6 @@ constexpr const char* kGrubDir = "hostapp/grub";
 constexpr const char* kEntriesDir = "hostapp/grub/entries";
 constexpr const char* kEnvName = "env";
 constexpr const char* kConfigName = "entry.cfg";
-constexpr const char* kSumsName = "SHA256SUMS";
 constexpr const char* kGoodName = "good";
 constexpr std::string_view kSetBootSet = "set boot_set=";
 // GRUB puts the kernel's path in front of the arguments, and cuts off without a word what is more than the kernel
@@ -71,18 +70,6 @@ Status WriteEntry(int dir, const BootEntry& entry, OpContext& ctx) {
                            0644, ctx.sys);
 }
 
-// Without the list it is no entry, whatever is left of it when this is cut off.
-Status RemoveEntry(int entries, const std::string& name, OpContext& ctx) {
-  if (!Exists(entries, name)) return Ok();
-  if (Exists(entries, StrCat(name, "/", kSumsName))) {
-    ASSIGN_OR_RETURN(const UniqueFd entry, OpenDir(entries, name, ctx.sys));
-    TRY(RemoveFile(entry.get(), kSumsName, ctx.sys));
-    TRY(SyncDir(entry.get(), ctx.sys));
-  }
-  TRY(RemoveTree(entries, name, ctx.sys));
-  return SyncDir(entries, ctx.sys);
-}
-
 // The file exists since the loader was installed; one that is lost is made again. GRUB takes a whole block or none.
 Status WriteEnv(int boot, const GrubEnv& env, OpContext& ctx) {
   const std::string block = EncodeGrubEnv(env);
@@ -128,7 +115,7 @@ Status GrubLoader::Check(const BootEntry& entry) const {
 Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd entries, MakeBootDirs(boot_, kEntriesDir, ctx));
   if (!IsWhole(boot_, entry.serial)) {
-    TRY(RemoveEntry(entries.get(), GrubEntryName(entry.serial), ctx));
+    TRY(RemoveSummedFolder(entries.get(), GrubEntryName(entry.serial), ctx));
     ASSIGN_OR_RETURN(const UniqueFd dir, MakeBootDirs(boot_, EntryPath(entry.serial), ctx));
     TRY(WriteEntry(dir.get(), entry, ctx).While("writing GRUB's entry for deployment ", entry.serial));
   }
@@ -170,7 +157,7 @@ Status GrubLoader::Remove(uint64_t serial, OpContext& ctx) {
   if (!Exists(boot_, kEntriesDir)) return Ok();
   ASSIGN_OR_RETURN(const UniqueFd entries, OpenDir(boot_, kEntriesDir, ctx.sys));
   if (!Exists(entries.get(), GrubEntryName(serial))) return Ok();
-  TRY(RemoveEntry(entries.get(), GrubEntryName(serial), ctx));
+  TRY(RemoveSummedFolder(entries.get(), GrubEntryName(serial), ctx));
   // GRUB must not find an entry whose boot set goes next.
   return CheckpointFilesystem(entries.get(), ctx.sys);
 }
