@@ -65,7 +65,9 @@ Status RemoveBelow(int dir, std::string_view name, dev_t device, Syscalls& sys) 
 }
 
 Status WriteNewFile(int dir, const std::string& name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
-  const UniqueFd file(sys.OpenAt(dir, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+  // A FIFO of that name is an error, and nothing to wait for.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
+  const UniqueFd file(sys.OpenAt(dir, name.c_str(), kFlags, mode));
   TRY(Check(file.get(), "creating", name));
   // Whatever the umask took away.
   TRY(Check(sys.Fchmod(file.get(), mode), "setting the mode of", name));
@@ -111,6 +113,15 @@ Result<UniqueFd> MakeDirs(int dir, std::string_view path, mode_t mode, Syscalls&
   UniqueFd made(sys.OpenAt(current.get(), ".", O_RDONLY | O_DIRECTORY, 0));
   TRY(Check(made.get(), "opening the folder", path));
   return made;
+}
+
+Result<UniqueFd> OpenRegular(int dir, std::string_view path) {
+  UniqueFd fd(::openat(dir, std::string(path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid() && errno != ELOOP) return SysError(errno, StrCat("opening ", Escape(path)));
+  struct stat info {};
+  if (fd.valid() && ::fstat(fd.get(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));
+  if (fd.valid() && S_ISREG(info.st_mode)) return fd;
+  return Error(Errc::kCorrupt, StrCat(Escape(path), ": no regular file"));
 }
 
 Result<std::string> ReadFile(int dir, std::string_view path, uint64_t max_bytes) {
@@ -171,7 +182,11 @@ Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, 
 }
 
 Status WriteUnderItsName(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys) {
-  Status status = WriteNewFile(dir, std::string(name), bytes, mode, sys);
+  const std::string path(name);
+  struct stat info {};
+  const bool is_taken = ::fstatat(dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode);
+  if (is_taken) TRY(RemoveTree(dir, name, sys));
+  Status status = WriteNewFile(dir, path, bytes, mode, sys);
   if (status.ok()) status = SyncDir(dir, sys).While("syncing the folder of ", Escape(name));
   if (!status.ok()) (void)RemoveFile(dir, name, sys);
   return status;

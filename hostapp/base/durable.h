@@ -26,6 +26,10 @@ Result<UniqueFd> OpenDir(int dir, std::string_view path, Syscalls& sys);
 // Makes every folder of `path` that is missing, mode `mode`, and opens the last one. Not yet durable.
 Result<UniqueFd> MakeDirs(int dir, std::string_view path, mode_t mode, Syscalls& sys);
 
+// Opens a regular file for reading, and waits for nobody. kNotFound; kCorrupt for anything else that has the name: a
+// folder, a symbolic link, a FIFO, a device.
+Result<UniqueFd> OpenRegular(int dir, std::string_view path);
+
 // Reads a whole file of at most `max_bytes`. kNotFound; kCorrupt if it is longer or no regular file.
 Result<std::string> ReadFile(int dir, std::string_view path, uint64_t max_bytes);
 
@@ -43,7 +47,8 @@ Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys);
 Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
 // Durable. Writes `name` at once, over what has that name: for content that itself says whether it is whole, where a
-// rename is worth little, as on FAT. A crash may leave a part of it, or an empty file; on an error it is removed.
+// rename is worth little, as on FAT. What has the name and is no regular file is removed first. A crash may leave a part
+// of it, or an empty file; on an error it is removed.
 Status WriteUnderItsName(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
 // ReplaceFile() where a boot loader reads, which may be FAT. There a new name is that of an empty file until the file

@@ -37,13 +37,26 @@ Result<std::vector<const BootFile*>> MissingFiles(const Sysroot& sysroot, const 
   return missing;
 }
 
+// By something that is no folder.
+bool IsTaken(int dir, const std::string& name) {
+  struct stat info {};
+  return ::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(info.st_mode);
+}
+
+// The file, or what is where one of its folders is to be.
+Status RemoveBootFile(int set_dir, const std::string& name, OpContext& ctx) {
+  for (size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+    const std::string folder = name.substr(0, slash);
+    if (IsTaken(set_dir, folder)) return RemoveFile(set_dir, folder, ctx.sys);
+  }
+  return Exists(set_dir, name) ? RemoveTree(set_dir, name, ctx.sys) : Ok();
+}
+
 // The list first, and durably: what a cut leaves of the set is none.
 Status RemoveFiles(int set_dir, const std::vector<const BootFile*>& files, OpContext& ctx) {
-  TRY(RemoveFile(set_dir, kSumsName, ctx.sys));
+  TRY(RemoveTree(set_dir, kSumsName, ctx.sys));
   TRY(SyncDir(set_dir, ctx.sys));
-  for (const BootFile* file : files) {
-    if (Exists(set_dir, file->name)) TRY(RemoveTree(set_dir, file->name, ctx.sys));
-  }
+  for (const BootFile* file : files) TRY(RemoveBootFile(set_dir, file->name, ctx));
   return Ok();
 }
 
@@ -103,6 +116,7 @@ Status CompleteBootSet(const StoreLock& lock, const Sysroot& sysroot, const Imag
   ASSIGN_OR_RETURN(const std::vector<const BootFile*> missing, MissingFiles(sysroot, set));
   ASSIGN_OR_RETURN(const UniqueFd sets, MakeDirs(sysroot.boot(), kBootSetsDir, 0755, ctx.sys));
   TRY(CheckBootSpace(sysroot, sets.get(), set, missing, ctx));
+  if (IsTaken(sets.get(), digest.Hex())) TRY(RemoveFile(sets.get(), digest.Hex(), ctx.sys));
   const int made = ctx.sys.MkdirAt(sets.get(), digest.Hex().c_str(), 0755);
   if (made < 0 && made != -EEXIST) return SysError(-made, StrCat("making the folder of boot set ", digest.Hex()));
   const bool is_new = made >= 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/export.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hostapp/base/durable.h"
 #include "hostapp/layer/compression.h"
 #include "ostree-integration/store/import_layer.h"
 
@@ -69,14 +69,14 @@ Status Exporter::CopyFraming(ByteSource& framing, uint64_t up_to) {
 
 Status Exporter::CopyContent(const TarContent& content) {
   const std::string path = ObjectPath(content.object, "file");
-  const UniqueFd file(::openat(store_.impl().objects.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!file.valid()) {
+  const auto file = OpenRegular(store_.impl().objects.get(), path);
+  if (!file.ok()) {
     return Error(Errc::kCorrupt, StrCat("the object ", path, " is missing or no file; a repair mends it"));
   }
   uint64_t left = content.size;
   while (left > 0) {
     TRY(ctx_.cancel.Check());
-    const ssize_t got = ::read(file.get(), buffer_.data(), std::min<uint64_t>(buffer_.size(), left));
+    const ssize_t got = ::read(file->get(), buffer_.data(), std::min<uint64_t>(buffer_.size(), left));
     if (got < 0) return SysError(errno, StrCat("reading the object ", path));
     if (got == 0) return Error(Errc::kCorrupt, StrCat("the object ", path, " is too short; a repair mends it"));
     TRY(Hand(ByteSpan(buffer_).first(static_cast<size_t>(got))));

@@ -22,8 +22,7 @@ std::string SetPath(const HashValue& digest) { return StrCat(kBootSetsDir, "/", 
 
 // Hashes a file as the disk has it: its pages are dropped first (after a sync they are clean).
 Result<MeasuredFile> MeasurePastCache(int dir, const std::string& path) {
-  const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid()) return SysError(errno, StrCat("opening ", path));
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenRegular(dir, path));
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
   return MeasureFile(fd.get()).While("reading ", path);
 }
@@ -77,7 +76,8 @@ Result<bool> HasBootFile(const Sysroot& sysroot, const HashValue& digest, const 
   const auto measured = MeasurePastCache(sysroot.boot(), StrCat(SetPath(digest), "/", file.name));
   if (measured.ok()) return measured->sha256.Hex() == file.sha256;
   // Missing, something else, or damaged below the file system; whatever else it is says nothing about the file.
-  constexpr std::array kNotWhole = {ENOENT, ENOTDIR, EISDIR, ELOOP, EIO, EUCLEAN, EBADMSG};
+  if (measured.error().code() == Errc::kCorrupt) return false;
+  constexpr std::array kNotWhole = {ENOENT, ENOTDIR, ELOOP, EIO, EUCLEAN, EBADMSG};
   const int error = measured.error().sys_errno();
   if (std::find(kNotWhole.begin(), kNotWhole.end(), error) != kNotWhole.end()) return false;
   return measured.error();
@@ -97,10 +97,13 @@ Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest) {
   }
   ASSIGN_OR_RETURN(const std::vector<BootSetFile> files, ParseBootSetSums(sums).While(doing));
   for (const BootSetFile& file : files) {
-    ASSIGN_OR_RETURN(const MeasuredFile measured,
-                     MeasurePastCache(sysroot.boot(), StrCat(path, "/", file.name)).While(doing));
-    if (measured.sha256.Hex() != file.sha256) {
-      return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(file.name), " has sha256 ", measured.sha256.Hex(),
+    const auto measured = MeasurePastCache(sysroot.boot(), StrCat(path, "/", file.name)).While(doing);
+    if (!measured.ok() && (measured.error().sys_errno() == ENOENT || measured.error().sys_errno() == ENOTDIR)) {
+      return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(file.name), " is missing"));
+    }
+    if (!measured.ok()) return measured.error();
+    if (measured->sha256.Hex() != file.sha256) {
+      return Error(Errc::kCorrupt, StrCat(doing, ": ", Escape(file.name), " has sha256 ", measured->sha256.Hex(),
                                           ", expected ", file.sha256));
     }
   }

@@ -20,9 +20,7 @@ Status CheckWritten(int dir, const std::string& folder, const std::string& name,
 }  // namespace
 
 Result<std::string> ReadPastCache(int dir, const std::string& path, uint64_t max_bytes) {
-  if (const UniqueFd fd(::openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); fd.valid()) {
-    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-  }
+  if (const auto fd = OpenRegular(dir, path); fd.ok()) ::posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
   return ReadFile(dir, path, max_bytes);
 }
 

@@ -75,8 +75,7 @@ Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
 // The CRC-32 of a file of a boot set, and that it has the SHA-256 that the set's SHA256SUMS say: a damaged file's
 // CRC-32 would make the damage right.
 Result<UbootFile> Measure(int set, const char* name, std::string_view sums) {
-  const UniqueFd fd(::openat(set, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid()) return SysError(errno, StrCat("opening ", name));
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenRegular(set, name));
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);  // as the disk has it
   UbootFile file;
   Hasher hasher;

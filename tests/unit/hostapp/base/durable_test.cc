@@ -112,6 +112,26 @@ TEST(WriteUnderItsName, WritesItAtOnceAndLeavesNothingOfItOnAnError) {
   EXPECT_EQ(calls, 5) << "open, fchmod, write, fsync, fsync of the folder";
 }
 
+TEST(WriteUnderItsName, TakesTheNameFromWhatIsNoFile) {
+  const TempDir dir;
+  Put(dir, "target", "kept");
+  ASSERT_EQ(::mkfifoat(dir.fd(), "fifo", 0600), 0);
+  ASSERT_EQ(::symlinkat("target", dir.fd(), "link"), 0);
+  ASSERT_EQ(::mkdirat(dir.fd(), "folder", 0700), 0);
+  for (const char* name : {"fifo", "link", "folder"}) {
+    EXPECT_TRUE(WriteUnderItsName(dir.fd(), name, AsBytes("new"), 0644, RealSyscalls()).ok()) << name;
+    EXPECT_EQ(Content(dir, name), "new");
+  }
+  EXPECT_EQ(Content(dir, "target"), "kept");
+}
+
+TEST(ReplaceFile, WaitsForNobodyWhoReadsAFifo) {
+  const TempDir dir;
+  ASSERT_EQ(::mkfifoat(dir.fd(), ".f.new", 0600), 0);
+  EXPECT_FALSE(ReplaceFile(dir.fd(), "f", AsBytes("x"), 0644, RealSyscalls()).ok());
+  EXPECT_TRUE(ReplaceFile(dir.fd(), "f", AsBytes("x"), 0644, RealSyscalls()).ok()) << "the first call has removed it";
+}
+
 TEST(ReplaceFile, GoesOnAfterShortWrites) {
   const TempDir dir;
   FaultySyscalls sys;
@@ -156,6 +176,18 @@ TEST(OverwriteInPlace, ChangesOnlyItsSlotAndReportsEveryFailure) {
       });
   EXPECT_EQ(calls, 2);
   EXPECT_EQ(Content(dir, "slots"), "aaaaXXXX");
+}
+
+TEST(OpenRegular, OpensAFileAndNothingElse) {
+  const TempDir dir;
+  Put(dir, "f", "12345");
+  EXPECT_TRUE(OpenRegular(dir.fd(), "f").ok());
+  ASSERT_EQ(::mkfifoat(dir.fd(), "fifo", 0600), 0);
+  ASSERT_EQ(::symlinkat("f", dir.fd(), "link"), 0);
+  for (const char* name : {"fifo", "link", "."}) {
+    EXPECT_EQ(OpenRegular(dir.fd(), name).error().code(), Errc::kCorrupt) << name;
+  }
+  EXPECT_EQ(OpenRegular(dir.fd(), "none").error().code(), Errc::kNotFound);
 }
 
 TEST(ReadFile, RefusesWhatIsTooLongOrNoFile) {

@@ -182,8 +182,47 @@ TEST_F(BootSetTest, ThatIsDamagedIsFound) {
   EXPECT_THAT(damaged("SHA256SUMS", sums + sums).error().message(), HasSubstr("SHA256SUMS has been changed"));
   EXPECT_TRUE(CheckBootSet(sysroot.Open(), set.digest()).ok());
   std::filesystem::remove(SetPath() + "/initrd");
-  EXPECT_EQ(CheckBootSet(sysroot.Open(), set.digest()).error().code(), Errc::kNotFound);
+  EXPECT_EQ(CheckBootSet(sysroot.Open(), set.digest()).error().code(), Errc::kCorrupt);
+  EXPECT_THAT(CheckBootSet(sysroot.Open(), set.digest()).error().message(), HasSubstr(": initrd is missing"));
   EXPECT_EQ(CheckBootSet(sysroot.Open(), HashOf({})).error().code(), Errc::kNotFound);
+}
+
+// What has the name of a file of the set is found, waited for by nobody, and gives way to the file.
+TEST_F(BootSetTest, WithSomethingElseWhereAFileOrFolderIsToBeIsMadeAgain) {
+  TinyImage image;
+  image.more_files = {{"usr/lib/modules/" + image.kernel_version + "/dtb/vendor/board.dtb", "a board"}};
+  commit = sysroot.Import(image).value();
+  set = ReadBootSet(store, commit, sysroot.ctx()).value();
+  const std::string outside = sysroot.dir() / "outside";
+  testing::WriteText(outside, "not ours");
+  const auto is_mended = [&](const std::string& what, const std::string& name) {
+    const Status found = CheckBootSet(sysroot.Open(), set.digest());
+    EXPECT_FALSE(found.ok()) << what << name;
+    const Status completed = CompleteBootSet(sysroot.LockStore(), sysroot.Open(), store, commit, set, sysroot.ctx());
+    EXPECT_TRUE(completed.ok()) << what << name << ": " << completed.error().message();
+    EXPECT_TRUE(CheckBootSet(sysroot.Open(), set.digest()).ok()) << what << name;
+    EXPECT_EQ(testing::ReadText(outside), "not ours");
+  };
+  for (const std::string name : {"/SHA256SUMS", "/linux", "/dtb/vendor/board.dtb", "/dtb/vendor", "/dtb", ""}) {
+    const std::string path = SetPath() + name;
+    const auto stage_without = [&] {
+      ASSERT_TRUE(Stage().ok()) << name;
+      std::filesystem::remove_all(path);
+    };
+    stage_without();
+    ASSERT_EQ(::mkfifo(path.c_str(), 0644), 0);
+    is_mended("a FIFO: ", name);
+    stage_without();
+    testing::WriteText(path, "a file");
+    is_mended("a file: ", name);
+    stage_without();
+    std::filesystem::create_symlink(outside, path);
+    is_mended("a link: ", name);
+    stage_without();
+    std::filesystem::create_directory(path);
+    testing::WriteText(path + "/file", "below");
+    is_mended("a folder: ", name);
+  }
 }
 
 TEST_F(BootSetTest, IsRefusedWithBothNumbersWhereThereIsNoRoom) {
