@@ -29,7 +29,7 @@ Status Scan(int refs, const std::string& path, RefScan& out) {
       TRY(Scan(refs, child, out));
     } else if (S_ISREG(info.st_mode) && IsUnfinished(name)) {
       out.leftovers.push_back(child);
-    } else if (S_ISREG(info.st_mode)) {
+    } else if (!S_ISLNK(info.st_mode)) {  // `ostree refs --alias` makes links
       const Result<std::string> text = ReadFile(refs, child, kMaxRefBytes);
       const std::string ref(WithoutHeads(child));
       if (text.ok() && ParseSha256(Trim(*text))) {

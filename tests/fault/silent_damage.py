@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damages one file of a device after the other, silently, in every way, and asks fsck.
 
-Each class of file (objects, refs, deployments, boot sets, the ledger's slots, the loader's files) is flipped, cut to half, emptied and removed.
+Each class of file (objects, refs, deployments, boot sets, the ledger's slots, the loader's files) is flipped, cut to half, emptied and removed,
+and a FIFO put in its place, for which nothing may wait.
 `fsck` must find each damage (exit status 4), `fsck --repair` mend what the registry has or the other files say, after which fsck and check_disk
 find nothing; and where a composefs image or an inlined file is damaged the helper must not boot it. Nothing is damaged, too: then fsck is silent.
 """
@@ -84,7 +85,13 @@ def slot(number):
     return damage
 
 
-DAMAGES = {"flipped": flip, "cut": cut, "emptied": empty, "removed": remove}
+def fifo(path):
+    os.remove(path)
+    os.mkfifo(path)
+    return True
+
+
+DAMAGES = {"flipped": flip, "cut": cut, "emptied": empty, "removed": remove, "a FIFO instead": fifo}
 SLOTS = {"first slot": slot(0), "second slot": slot(1)}
 
 
