@@ -59,6 +59,9 @@ LOADER_DAMAGES = {
         FLIP % ("$(ls %s*.conf | tail -1)" % BLS, 90): {"I2"},
         ": > %shostapp-0000000009-0000000099.conf" % BLS: set(),  # the newest: systemd-boot does not list it
         ": > %shostapp-0000000009-0000000000.conf" % BLS: {"I2"},
+        ": > %shostapp-0000000009-0000000000+3.conf" % BLS: set(),  # an older trial's, being removed
+        ": > $(ls %shostapp-0000000002-*.conf)" % BLS: {"I2"},  # of one that has proved itself
+        ": > %shostapp-0000000009-0000000000+3.conf; : > %shostapp-0000000009-0000000099.conf" % (BLS, BLS): {"I2"},
         "rm %s*" % BLS: {"I1"},
     },
     "uboot": {

@@ -141,12 +141,17 @@ class SystemdBoot:
         self.boot, self.top = boot, "loader/entries"
 
     def found(self):
-        """The newest may have lost its content, where fsck.fat has found two names on the same clusters: nothing depends on it yet."""
+        """Two may have lost their content to fsck.fat, upon which systemd-boot lists them no more: the newest, when two names had the same
+        clusters (nothing depends on it yet), and one that was being removed, when the table of clusters was on the disk before its folder."""
         matches = {name: match for name in self.boot.names(self.top) if (match := BLS.match(name))}
-        newest = max((int(match[2]) for match in matches.values()), default=0)
+        newest = max(matches, key=lambda name: int(matches[name][2]), default=None)
         for name, match in matches.items():
-            if int(match[2]) < newest or self.has_kernel(name):
+            if self.has_kernel(name) or name != newest and not (self.may_go(match, matches[newest]) and self.has_kernel(newest)):
                 yield name, match
+
+    def may_go(self, match, newest):
+        """Those with tries go when a newer one is there; those of deployments that never proved themselves when that one is the default's."""
+        return match[3] is not None or newest[3] is None and not self.boot.exists("hostapp/systemd-boot/good/%d" % int(match[1]))
 
     def has_kernel(self, name):
         """Without one systemd-boot does not list it."""
