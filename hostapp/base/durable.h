@@ -47,8 +47,8 @@ Status WriteAll(int fd, ByteSpan bytes, Syscalls& sys);
 Status ReplaceFile(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
 // Durable. Writes `name` at once, over what has that name: for content that itself says whether it is whole, where a
-// rename is worth little, as on FAT. What has the name and is no regular file is removed first. A crash may leave a part
-// of it, or an empty file; on an error it is removed.
+// rename is worth little, as on FAT. What has the name and is no regular file is removed first. A crash may leave a
+// part of it, or an empty file; on an error it is removed.
 Status WriteUnderItsName(int dir, std::string_view name, ByteSpan bytes, mode_t mode, Syscalls& sys);
 
 // ReplaceFile() where a boot loader reads, which may be FAT. There a new name is that of an empty file until the file

@@ -90,9 +90,18 @@ Result<std::optional<std::string>> WhatLoaderLacks(const Device& device) {
     return std::optional(StrCat(LoaderName(loader->kind()), " starts deployment ", state.default_serial,
                                 " by default, the boot ledger says ", fallback));
   }
-  if (armed == trial) return std::optional<std::string>();
+  if (armed != trial) {
+    return std::optional(StrCat(LoaderName(loader->kind()), " tries deployment ", armed, ", the boot ledger says ",
+                                trial, " (0: none)"));
+  }
+  if (!state.damaged.empty()) {
+    return std::optional(StrCat(LoaderName(loader->kind()), "'s ", state.damaged, " is damaged, its copy counts"));
+  }
+  if (fallback == bootsel::kNoSerial || Has(state.proven, fallback)) return std::optional<std::string>();
+  ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, fallback));
+  if (!deployment.good) return std::optional<std::string>();
   return std::optional(
-      StrCat(LoaderName(loader->kind()), " tries deployment ", armed, ", the boot ledger says ", trial, " (0: none)"));
+      StrCat(LoaderName(loader->kind()), " does not know that deployment ", fallback, " has proved itself"));
 }
 
 Status StageEntry(const StoreLock& /*lock*/, const Device& device, const Deployment& deployment, OpContext& ctx) {

@@ -188,6 +188,10 @@ void CheckFirmware(Session& session) {
 }
 
 Status CheckLoader(Session& session) {
+  if (const auto kind = LoaderWithoutConfig(session.device.sysroot)) {
+    session.Note("loader", StrCat(kLoaderConfigName, " is missing, and the boot file system has files of ",
+                                  LoaderName(*kind), ", which is followed; write it again, as formats.md says"));
+  }
   ASSIGN_OR_RETURN(const std::optional<std::string> lacks, WhatLoaderLacks(session.device));
   if (!lacks) return Ok();
   if (session.Repairs()) {
@@ -207,8 +211,13 @@ bool DeviceReport::ok() const {
 Result<DeviceReport> CheckDevice(const Device& device, RepairMode mode, const RegistryOptions& options,
                                  OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
+  std::optional<std::string> config_problem;
+  if (mode == RepairMode::kRepair) {
+    ASSIGN_OR_RETURN(config_problem, ImageStore::RepairConfig(device.sysroot.root(), ctx));
+  }
   ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
   Session session{device, lock, store, mode, options, ctx, {}};
+  if (config_problem) session.Note("store-config", *config_problem, true);
   ASSIGN_OR_RETURN(const std::vector<Deployment> deployments, LoadDeployments(device.sysroot, ctx));
   TRY(CheckTheStore(session, deployments));
   TRY(CheckRecords(session));

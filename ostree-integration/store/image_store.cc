@@ -8,23 +8,15 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/enable_verity.h"
+#include "ostree-integration/composefs/tree.h"
+#include "ostree-integration/store/loose_objects.h"
+#include "ostree-integration/store/store_config.h"
 #include "ostree-integration/store/store_impl.h"
 
 namespace hostapp {
 namespace {
 
-constexpr std::string_view kRepoPath = "ostree/repo";
 constexpr std::string_view kTmpPath = "hostapp/tmp";
-
-struct ConfigKey {
-  const char* name;
-  const char* value;
-};
-// min-free-space: libostree's own check (3 % by default) refuses in the middle of an import; here all space is planned
-// before the first byte, with the numbers in the error.
-// lock-timeout-secs: an `ostree prune` by hand is waited for, but not five minutes.
-constexpr ConfigKey kConfig[] = {
-    {"min-free-space-percent", "0"}, {"locking", "true"}, {"lock-timeout-secs", "30"}, {"fsync", "true"}};
 
 Status MakeObjectFolders(int objects, OpContext& ctx) {
   std::array<char, 3> name{};
@@ -38,42 +30,28 @@ Status MakeObjectFolders(int objects, OpContext& ctx) {
   return Ok();
 }
 
-// Ours, in the repository's config; libostree keeps groups that it doesn't know.
-constexpr const char* kOurGroup = "hostapp";
-constexpr const char* kVerityKey = "fs-verity";
-
-Status SetConfig(OstreeRepo* repo, bool verity) {
-  const glib::KeyFilePtr config(ostree_repo_copy_config(repo));
-  bool changed = verity;
-  if (verity) g_key_file_set_boolean(config.get(), kOurGroup, kVerityKey, TRUE);
-  for (const ConfigKey& key : kConfig) {
-    const glib::StringPtr old(g_key_file_get_string(config.get(), "core", key.name, nullptr));
-    if (old && std::string_view(old.get()) == key.value) continue;
-    g_key_file_set_string(config.get(), "core", key.name, key.value);
-    changed = true;
-  }
-  if (!changed) return Ok();
-  glib::ErrorSlot error;
-  if (!ostree_repo_write_config(repo, config.get(), error)) return error.Take();
-  return Ok();
-}
-
-Status CheckMode(OstreeRepo* repo) {
-  if (ostree_repo_get_mode(repo) == OSTREE_REPO_MODE_BARE) return Ok();
-  return Error(Errc::kCorrupt, "ostree/repo is a repository of another mode than bare; deployments need bare");
-}
-
-// libostree replaces its config through a file "tmp.XXXXXX" beside it, which a crash in between leaves for ever.
-Status RemoveUnfinishedConfig(int repo_dir, OpContext& ctx) {
-  constexpr std::string_view kPattern = "tmp.XXXXXX";
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(repo_dir, "."));
-  for (const std::string& name : names) {
-    if (name.starts_with("tmp.") && name.size() == kPattern.size()) TRY(RemoveFile(repo_dir, name, ctx.sys));
-  }
-  return Ok();
-}
-
 Result<UniqueFd> OpenBelow(int dir, std::string_view path, OpContext& ctx) { return OpenDir(dir, path, ctx.sys); }
+
+Status CheckConfig(int repo_dir) {
+  const Result<std::string> mode = ReadMode(repo_dir);
+  if (mode.ok()) return CheckMode(*mode);
+  return Error(mode.error().code(),
+               StrCat("opening the store ostree/repo: ", mode.error().message(), "; run: hostapp fsck --repair"));
+}
+
+// Whether the store's files have fs-verity: the first one that is to have it says so.
+Result<bool> ObjectsHaveVerity(const ImageStore& store) {
+  std::optional<bool> found;
+  TRY(ForEachLooseObject(store, [&](const LooseObject& object) -> Status {
+    if (found || object.extension != "file") return Ok();
+    const Result<UniqueFd> file = OpenRegular(store.impl().objects.get(), object.path);
+    struct stat info {};
+    if (!file.ok() || ::fstat(file->get(), &info) != 0) return Ok();
+    if (static_cast<uint64_t>(info.st_size) > composefs::kSmallContentBytes) found = HasVerity(file->get());
+    return Ok();
+  }));
+  return found.value_or(false);
+}
 
 }  // namespace
 
@@ -100,6 +78,8 @@ Result<ImageStore> ImageStore::Create(int sysroot_fd, OpContext& ctx) {
   {
     ASSIGN_OR_RETURN(const UniqueFd repo_dir, MakeDirs(sysroot_fd, kRepoPath, 0755, ctx.sys));
     ASSIGN_OR_RETURN(const UniqueFd tmp, MakeDirs(sysroot_fd, kTmpPath, 0700, ctx.sys));
+    // libostree makes this folder after its config, and then no other config.
+    if (Exists(repo_dir.get(), "objects")) TRY(CheckConfig(repo_dir.get()));
     // A store that is there already may have files without.
     const bool verity = !Exists(repo_dir.get(), "config") && TryVerity(tmp.get(), ctx.sys) == 0;
     glib::ErrorSlot error;
@@ -107,7 +87,7 @@ Result<ImageStore> ImageStore::Create(int sysroot_fd, OpContext& ctx) {
     const auto repo =
         glib::Adopt(ostree_repo_create_at(repo_dir.get(), ".", OSTREE_REPO_MODE_BARE, nullptr, nullptr, error));
     if (!repo) return error.Take().Prefix("making the store in ostree/repo");
-    TRY(CheckMode(repo.get()));
+    TRY(CheckConfig(repo_dir.get()));
     TRY(SetConfig(repo.get(), verity).While("writing the store's config"));
     TRY(RemoveUnfinishedConfig(repo_dir.get(), ctx));
     ASSIGN_OR_RETURN(const UniqueFd objects, OpenDir(repo_dir.get(), "objects", ctx.sys));
@@ -121,14 +101,28 @@ Result<ImageStore> ImageStore::Open(int sysroot_fd, OpContext& ctx) {
   auto impl = std::make_unique<Impl>();
   ASSIGN_OR_RETURN(impl->sysroot, OpenBelow(sysroot_fd, ".", ctx));
   ASSIGN_OR_RETURN(impl->tmp, OpenBelow(sysroot_fd, kTmpPath, ctx).While("opening the store"));
+  ASSIGN_OR_RETURN(const UniqueFd repo_dir, OpenBelow(sysroot_fd, kRepoPath, ctx).While("opening the store"));
+  TRY(CheckConfig(repo_dir.get()));
   glib::ErrorSlot error;
   impl->repo = glib::Adopt(ostree_repo_open_at(sysroot_fd, std::string(kRepoPath).c_str(), nullptr, error));
   if (!impl->repo) return error.Take(Errc::kCorrupt).Prefix("opening the store ostree/repo");
-  TRY(CheckMode(impl->repo.get()));
   impl->verity =
       g_key_file_get_boolean(ostree_repo_get_config(impl->repo.get()), kOurGroup, kVerityKey, nullptr) != FALSE;
   ASSIGN_OR_RETURN(impl->objects, OpenBelow(sysroot_fd, StrCat(kRepoPath, "/objects"), ctx));
   return ImageStore(std::move(impl));
+}
+
+Result<std::optional<std::string>> ImageStore::RepairConfig(int sysroot_fd, OpContext& ctx) {
+  ASSIGN_OR_RETURN(const UniqueFd repo_dir, OpenBelow(sysroot_fd, kRepoPath, ctx).While("opening the store"));
+  const Result<std::string> mode = ReadMode(repo_dir.get());
+  if (mode.ok()) return std::optional<std::string>();
+  if (mode.error().code() != Errc::kCorrupt) return mode.error();
+  TRY(ReplaceConfig(repo_dir.get(), ctx).While("writing the store's config"));
+  ASSIGN_OR_RETURN(const ImageStore store, Open(sysroot_fd, ctx));
+  ASSIGN_OR_RETURN(const bool verity, ObjectsHaveVerity(store));
+  TRY(SetConfig(store.impl().repo.get(), verity).While("writing the store's config"));
+  TRY(SyncFilesystem(repo_dir.get(), ctx.sys));
+  return std::optional(StrCat("the store ostree/repo: ", mode.error().message()));
 }
 
 }  // namespace hostapp

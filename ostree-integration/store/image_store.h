@@ -32,6 +32,9 @@ class ImageStore {
   static Result<ImageStore> Create(int sysroot_fd, OpContext& ctx);
   // kNotFound when there is none; kCorrupt when it is no repository of ours.
   static Result<ImageStore> Open(int sysroot_fd, OpContext& ctx);
+  // Writes the repository's config again where it is missing or damaged, durably; what is in it besides, as an
+  // administrator's remotes, is lost with it. What was wrong; nothing where nothing was.
+  static Result<std::optional<std::string>> RepairConfig(int sysroot_fd, OpContext& ctx);
 
   ImageStore(ImageStore&&) noexcept;
   ImageStore& operator=(ImageStore&&) noexcept;

@@ -37,7 +37,8 @@ Result<bool> HasBootSet(const Sysroot& sysroot, const HashValue& digest);
 // file.
 Result<bool> HasBootFile(const Sysroot& sysroot, const HashValue& digest, const BootSetFile& file);
 
-// Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt; kNotFound: it has no list.
+// Hashes what is on disk against the set's own SHA256SUMS and that against its name. kCorrupt; kNotFound: it has no
+// list.
 Status CheckBootSet(const Sysroot& sysroot, const HashValue& digest);
 
 // Digests of all sets there are; names that are no digest are not ours and left out.

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/sysroot/open_loader.h"
 
+#include <algorithm>
+#include <array>
+
 #include "hostapp/base/durable.h"
 #include "hostapp/base/json.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/sysroot/boot_sets.h"
 
 namespace hostapp {
 namespace {
@@ -40,7 +44,17 @@ Status WriteLoaderConfig(const Sysroot& sysroot, const LoaderConfig& config, OpC
   return ReplaceFile(sysroot.hostapp(), kLoaderConfigName, AsBytes(LoaderConfigJson(config)), 0644, ctx.sys);
 }
 
+std::optional<LoaderKind> LoaderWithoutConfig(const Sysroot& sysroot) {
+  if (!sysroot.has_boot() || Exists(sysroot.hostapp(), kLoaderConfigName)) return std::nullopt;
+  constexpr std::array kKinds = {LoaderKind::kGrub, LoaderKind::kSystemdBoot, LoaderKind::kUboot};
+  const auto* const found = std::find_if(kKinds.begin(), kKinds.end(), [&](LoaderKind kind) {
+    return Exists(sysroot.boot(), StrCat(kBootSetsDir, "/", LoaderName(kind)));
+  });
+  return found == kKinds.end() ? std::nullopt : std::optional(*found);
+}
+
 Result<std::unique_ptr<Loader>> OpenLoader(const Sysroot& sysroot) {
+  if (const auto kind = LoaderWithoutConfig(sysroot)) return MakeLoader(*kind, sysroot.boot());
   ASSIGN_OR_RETURN(const LoaderConfig config, ReadLoaderConfig(sysroot.hostapp()));
   return MakeLoader(sysroot.has_boot() ? config.kind : LoaderKind::kNone, sysroot.boot());
 }

@@ -29,6 +29,10 @@ Result<LoaderConfig> ReadLoaderConfig(int hostapp_dir);
 // Durable.
 Status WriteLoaderConfig(const Sysroot& sysroot, const LoaderConfig& config, OpContext& ctx);
 
+// The loader whose files are on the boot file system although loader.json is gone: it starts what they say, and must go
+// on being told. Nothing where there is a loader.json, or no loader.
+std::optional<LoaderKind> LoaderWithoutConfig(const Sysroot& sysroot);
+
 // The adapter for this device; the one for no loader while the boot file system is not mounted. The sysroot outlives
 // it.
 Result<std::unique_ptr<Loader>> OpenLoader(const Sysroot& sysroot);

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct LoaderState {
   std::optional<Trial> trial;
   std::vector<uint64_t> entries;  // those it could start, lowest serial first
   std::vector<uint64_t> proven;   // those of them with a mark of goodness
+  std::string damaged;            // what of its state is damaged while a copy of it counts; "": nothing
   bool operator==(const LoaderState&) const = default;
 };
 

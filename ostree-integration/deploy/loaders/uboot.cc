@@ -61,6 +61,14 @@ UbootState ReadState(int boot) {
   return {};
 }
 
+// Which copy does not count.
+std::string DamagedCopy(int boot) {
+  const auto* const damaged = std::find_if_not(kStateNames.begin(), kStateNames.end(), [&](const char* name) {
+    return ParseUbootState(ReadOurs(boot, name)).has_value();
+  });
+  return damaged == kStateNames.end() ? "" : *damaged;
+}
+
 bool Has(const std::vector<uint64_t>& serials, uint64_t serial) {
   return std::find(serials.begin(), serials.end(), serial) != serials.end();
 }
@@ -166,6 +174,7 @@ Status UbootLoader::Bless(const BootEntry& entry, OpContext& ctx) {
 Result<LoaderState> UbootLoader::Read() const {
   LoaderState state;
   const UbootState stored = ReadState(boot_);
+  if (stored != UbootState{}) state.damaged = DamagedCopy(boot_);
   state.default_serial = stored.default_serial;
   if (stored.trial != 0) state.trial = LoaderState::Trial{.serial = stored.trial, .tries_left = stored.tries};
   if (!Exists(boot_, kEntriesDir)) return state;

@@ -245,6 +245,30 @@ TEST(WhatLoaderLacks, NamesTheFirstThingThatIsNotAsTheLedgerSays) {
   EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub has no whole entry for deployment 2");
 }
 
+TEST(WhatLoaderLacks, NamesAMarkOfGoodnessThatIsGone) {
+  GrubDevice device;
+  device.SetDefault(device.Get(2));
+  ASSERT_TRUE(device.Follow().ok());
+  ASSERT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
+  ASSERT_TRUE(std::filesystem::remove(device.boot() + "/hostapp/grub/entries/0000000002/good"));
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub does not know that deployment 2 has proved itself");
+  ASSERT_TRUE(device.Follow().ok());
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
+}
+
+TEST(OpenLoader, FollowsTheOneWhoseFilesAreThereWhereItsConfigIsGone) {
+  GrubDevice device;
+  EXPECT_EQ(LoaderWithoutConfig(device.Open()), std::nullopt);
+  ASSERT_TRUE(device.Follow().ok());
+  ASSERT_TRUE(std::filesystem::remove(device.root() + "/hostapp/loader.json"));
+  EXPECT_EQ(LoaderWithoutConfig(device.Open()), LoaderKind::kGrub);
+  const Sysroot sysroot = device.Open();
+  EXPECT_EQ(OpenLoader(sysroot).value()->kind(), LoaderKind::kGrub);
+  std::filesystem::remove_all(device.boot() + "/hostapp/grub");
+  EXPECT_EQ(LoaderWithoutConfig(device.Open()), std::nullopt);
+  EXPECT_EQ(OpenLoader(sysroot).value()->kind(), LoaderKind::kNone);
+}
+
 TEST(LoaderConfig, ComesBackAsItWasAndRefusesWhatIsNotKnown) {
   const LoaderConfig config{.kind = LoaderKind::kSystemdBoot, .boot = "PARTUUID=1", .esp = std::nullopt};
   EXPECT_EQ(ParseLoaderConfig(LoaderConfigJson(config)).value(), config);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/image_store.h"
 
+#include <gmock/gmock.h>
+
 #include "tests/unit/ostree-integration/store/store_fixture.h"
 
 namespace hostapp {
@@ -40,6 +42,30 @@ TEST_F(ImageStoreTest, RefusesARepositoryOfAnotherMode) {
   const auto store = ImageStore::Create(dir.fd(), ctx());
   ASSERT_FALSE(store.ok());
   EXPECT_EQ(store.error().code(), Errc::kCorrupt);
+  const std::string before = Run("cat " + (dir / "ostree/repo/config")).second;
+  EXPECT_EQ(ImageStore::RepairConfig(dir.fd(), ctx()).value(), std::nullopt) << "somebody wants it so";
+  EXPECT_EQ(Run("cat " + (dir / "ostree/repo/config")).second, before);
+}
+
+TEST_F(ImageStoreTest, WithoutAConfigThatCanBeReadIsMended) {
+  const std::string config = Repo() + "/config", whole = Run("cat " + config).second, before = Snapshot();
+  EXPECT_EQ(ImageStore::RepairConfig(dir_.fd(), ctx()).value(), std::nullopt);
+  for (const std::string& damage : {"rm " + config, ": > " + config, "truncate -s 30 " + config,
+                                    "sed -i s/bare/bard/ " + config, "sed -i s/version=1/version=9/ " + config,
+                                    "rm " + config + "; mkfifo " + config, "rm " + config + "; mkdir " + config}) {
+    ASSERT_EQ(Run(damage).first, 0);
+    const auto opened = ImageStore::Open(dir_.fd(), ctx());
+    ASSERT_FALSE(opened.ok()) << damage;
+    EXPECT_EQ(opened.error().code(), Errc::kCorrupt) << damage;
+    EXPECT_THAT(opened.error().message(), ::testing::HasSubstr("; run: hostapp fsck --repair")) << damage;
+    EXPECT_EQ(ImageStore::Create(dir_.fd(), ctx()).status().error().message(), opened.error().message());
+    const auto repaired = ImageStore::RepairConfig(dir_.fd(), ctx());
+    ASSERT_OK(repaired);
+    EXPECT_NE(*repaired, std::nullopt) << damage;
+    EXPECT_EQ(Run("cat " + config).second, whole) << damage;
+    EXPECT_EQ(Snapshot(), before) << damage;
+    ASSERT_OK(ImageStore::Open(dir_.fd(), ctx()));
+  }
 }
 
 }  // namespace

@@ -167,8 +167,10 @@ TEST(UbootLoader, ReadsTheOtherCopyWhenOneIsTorn) {
     ASSERT_TRUE(device.loader.Arm(device.entry, device.entry, 2, device.ctx).ok());
     device.Damage(torn);
     EXPECT_EQ(device.loader.Read()->trial, (LoaderState::Trial{.serial = 5, .tries_left = 2})) << torn;
+    EXPECT_EQ(device.loader.Read()->damaged, torn);
     ASSERT_TRUE(device.loader.Arm(device.entry, device.entry, 2, device.ctx).ok());
     EXPECT_EQ(device.Block("state-0"), device.Block("state-1")) << "both copies again";
+    EXPECT_EQ(device.loader.Read()->damaged, "");
   }
 }
 
