@@ -24,6 +24,9 @@ hostapp --quiet --sysroot /tmp/new init 2>&1 | sed 's/^/user-space: init: /'
 hostapp --quiet --sysroot /tmp/new deploy oci:/tmp/new/layout:v2 2>&1 | sed 's/^/user-space: deploy: /'
 say "object $(/bin/busybox find /tmp/new/ostree/repo/objects -size %dc)"
 say "fsck $(hostapp --quiet --sysroot /tmp/new fsck 2>&1 && echo ok)"
+/bin/busybox rm /tmp/new/ostree/repo/config
+say "repair $(hostapp --quiet --sysroot /tmp/new fsck --repair 2>&1 && echo ok)"
+say "config $(/bin/busybox grep verity /tmp/new/ostree/repo/config)"
 /bin/busybox umount /tmp/new
 """
 LOOK = r"""
@@ -66,7 +69,7 @@ def make_device(device, file_system):
     else:
         run(["mkfs.btrfs", "-q", "-U", UUID, "-L", LABEL + "2", "--rootdir", content, target])
     device.boot(where, more_disks=[target], seconds=SECONDS)
-    device.expect("user-space: object /tmp/new/", "user-space: fsck ok")
+    device.expect("user-space: object /tmp/new/", "user-space: fsck ok", "user-space: repair", "user-space: config fs-verity=true")
     device.expect_not("user-space: init: hostapp:", "user-space: deploy: hostapp:")
     place = device.console.split("user-space: object /tmp/new")[1].split("\n")[0]
     device.disk, device.console = target, ""
