@@ -53,6 +53,7 @@ int FreezeThawWithGuard(int file) {
   const pid_t guard = ::fork();
   if (guard == 0) {
     ::close(ends[1]);
+    ::setsid();  // nor SIGKILL to the group
     ThawAfterParent(file, ends[0]);
   }
   const int frozen = guard < 0 ? -errno : Once(::ioctl(file, FIFREEZE, 0));

@@ -3,7 +3,8 @@
 //
 //   killat CMD…                counts ("killat: 301 mutating system calls, status 0" on standard error)
 //   killat -l FILE CMD…        and writes the number of each such system call to FILE, one a line
-//   killat -n N CMD…           SIGKILL before call N, to the whole process group; exit status 137
+//   killat -n N CMD…           SIGKILL before call N, to the whole process group; exit status 137 when all has ended,
+//                              what has left the group (the guard of a frozen file system) too
 //   killat -n N -e ERRNO CMD…  call N fails with ERRNO (28: ENOSPC); -s: and every call after it
 //   killat -n N -w CMD…        call N, if it is a write, takes half of the bytes it was given
 //
@@ -100,6 +101,7 @@ struct Plan {
   int sticky;
   int shorten;
   FILE* list;  // NULL: nowhere
+  int killed;
 };
 
 // Halves what a write is given. Of several pieces the last ones are left out; one piece alone stays whole.
@@ -126,10 +128,10 @@ static void Shorten(struct user_regs_struct* regs) {
   if (*size > 1) *size /= 2;
 }
 
-static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* count) {
+static void AtCall(struct Plan* plan, pid_t child, pid_t thread, long* count) {
   struct user_regs_struct regs;
   ptrace(PTRACE_GETREGS, thread, 0, &regs);
-  if (!Mutates(thread, &regs)) return;
+  if (plan->killed || !Mutates(thread, &regs)) return;
   ++*count;
   if (plan->list != NULL) fprintf(plan->list, "%lld\n", (long long)regs.orig_rax);
   if (plan->at == 0 || !(*count == plan->at || (plan->sticky && *count > plan->at))) return;
@@ -141,14 +143,15 @@ static void AtCall(const struct Plan* plan, pid_t child, pid_t thread, long* cou
   if (plan->error == 0) {
     kill(-child, SIGKILL);
     fprintf(stderr, "killat: killed before call %ld (number %lld)\n", *count, (long long)regs.orig_rax);
-    _exit(137);  // PTRACE_O_EXITKILL finishes the rest
+    plan->killed = 1;
+    return;
   }
   regs.orig_rax = (unsigned long long)-1;
   regs.rax = (unsigned long long)-plan->error;
   ptrace(PTRACE_SETREGS, thread, 0, &regs);
 }
 
-static int Trace(const struct Plan* plan, pid_t child) {
+static int Trace(struct Plan* plan, pid_t child) {
   long count = 0;
   int result = 0;
   int status = 0;
@@ -168,12 +171,13 @@ static int Trace(const struct Plan* plan, pid_t child) {
       ptrace(PTRACE_CONT, thread, 0, event == 0 ? number : 0);
     }
   }
+  if (plan->killed) return 137;
   fprintf(stderr, "killat: %ld mutating system calls, status %d\n", count, result);
   return result;
 }
 
 int main(int argc, char** argv) {
-  struct Plan plan = {0, 0, 0, 0, NULL};
+  struct Plan plan = {0, 0, 0, 0, NULL, 0};
   for (int option; (option = getopt(argc, argv, "+n:e:swl:")) != -1;) {
     if (option == 'n') plan.at = atol(optarg);
     if (option == 'e') plan.error = atoi(optarg);
