@@ -149,5 +149,7 @@ struct LedgerFile {
   Ledger ledger;  // of pick.newest; empty when both are lost
 };
 void ReadLedgerFile(std::span<const std::byte> file, LedgerFile& out);
+// A slot full of these is damaged: for one that cannot be read.
+inline constexpr std::byte kUnreadable{0xff};
 
 }  // namespace hostapp::bootsel

@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace hostapp::initramfs {
 namespace {
@@ -13,16 +16,18 @@ namespace {
 using bootsel::kLedgerFileBytes;
 using bootsel::kSlotBytes;
 
-// A file that has to be made anew, at its full size, so that later writes only overwrite. Best effort: no copy-on-write
+// Gives a file its full size, so that later writes only overwrite; what it has stays. Best effort: no copy-on-write
 // where the file system would do it.
 bool Preallocate(int fd) {
+  struct stat info = {};
+  if (fstat(fd, &info) != 0) return false;
   int flags = 0;
   if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
     flags |= FS_NOCOW_FL;
     ioctl(fd, FS_IOC_SETFLAGS, &flags);
   }
-  const std::array<std::byte, kSlotBytes> zeroes{};
-  return PwriteAll(fd, zeroes, 0) && PwriteAll(fd, zeroes, kSlotBytes) && fsync(fd) == 0;
+  const std::array<std::byte, kLedgerFileBytes> zeroes{};
+  return PwriteAll(fd, std::span(zeroes).subspan(static_cast<size_t>(info.st_size)), info.st_size) && fsync(fd) == 0;
 }
 
 Fd OpenForWriting(int root) {
@@ -46,10 +51,18 @@ Fd OpenForWriting(int root) {
 }  // namespace
 
 void LedgerStore::Load() {
-  std::array<char, kLedgerFileBytes> buffer{};
-  std::string_view content;
-  if (!ReadFileAt(root_, kLedgerPath, buffer, content)) content = {};
-  bootsel::ReadLedgerFile(std::as_bytes(std::span(content)), file_);
+  std::array<std::byte, kLedgerFileBytes> buffer{};
+  size_t size = 0;
+  const Fd fd = OpenRegular(root_, kLedgerPath);
+  // Each slot by itself: a block that cannot be read costs one.
+  for (size_t at = 0; fd.ok() && at < kLedgerFileBytes; at += kSlotBytes) {
+    const std::span<std::byte> slot = std::span(buffer).subspan(at, kSlotBytes);
+    const ssize_t got = PreadAll(fd.get(), slot, static_cast<off_t>(at));
+    if (got < 0) std::fill(slot.begin(), slot.end(), bootsel::kUnreadable);
+    size = at + (got < 0 ? kSlotBytes : static_cast<size_t>(got));
+    if (size < at + kSlotBytes) break;
+  }
+  bootsel::ReadLedgerFile(std::span(buffer).first(size), file_);
   lost_ = file_.pick.newest < 0;
 }
 

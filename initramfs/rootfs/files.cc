@@ -84,8 +84,17 @@ Fd OpenAt(int dir, const char* path, int flags) { return Fd(openat(dir, path, fl
 
 Fd OpenDirectory(int dir, const char* path) { return OpenAt(dir, path, O_RDONLY | O_DIRECTORY); }
 
+Fd OpenRegular(int dir, const char* path) {
+  Fd fd = OpenAt(dir, path, O_RDONLY | O_NONBLOCK);
+  struct stat info = {};
+  if (!fd.ok() || (fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode))) return fd;
+  fd = Fd();
+  errno = EINVAL;
+  return fd;
+}
+
 bool ReadFileAt(int dir, const char* path, std::span<char> buffer, std::string_view& content) {
-  const Fd fd = OpenAt(dir, path, O_RDONLY);
+  const Fd fd = OpenRegular(dir, path);
   if (!fd.ok()) return false;
   size_t filled = 0;
   while (filled < buffer.size()) {
@@ -107,6 +116,18 @@ bool WriteAll(int fd, std::span<const char> bytes) {
     bytes = bytes.subspan(static_cast<size_t>(written));
   }
   return true;
+}
+
+ssize_t PreadAll(int fd, std::span<std::byte> buffer, off_t offset) {
+  size_t filled = 0;
+  while (filled < buffer.size()) {
+    const ssize_t got = pread(fd, buffer.data() + filled, buffer.size() - filled, offset + static_cast<off_t>(filled));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -1;
+    if (got == 0) break;
+    filled += static_cast<size_t>(got);
+  }
+  return static_cast<ssize_t>(filled);
 }
 
 bool PwriteAll(int fd, std::span<const std::byte> bytes, off_t offset) {

@@ -38,12 +38,17 @@ constexpr int kMaxDepth = 128;
 Fd OpenAt(int dir, const char* path, int flags);
 Fd OpenDirectory(int dir, const char* path);
 
-// The bytes of a small file, as many as fit; false with errno if it cannot be read.
+// For reading. EINVAL for what is no regular file; waits for no FIFO's writer.
+Fd OpenRegular(int dir, const char* path);
+
+// The bytes of a small file, as many as fit; false with errno if it cannot be read, or is none.
 bool ReadFileAt(int dir, const char* path, std::span<char> buffer, std::string_view& content);
 
 // Writes all of it, however many calls that takes; false with errno.
 bool WriteAll(int fd, std::span<const char> bytes);
 bool PwriteAll(int fd, std::span<const std::byte> bytes, off_t offset);
+// How much of the buffer the file could fill; -1 with errno.
+ssize_t PreadAll(int fd, std::span<std::byte> buffer, off_t offset);
 
 // Makes a folder with exactly this mode, whatever the umask says; one that is there already stays as it is.
 bool EnsureDirectory(int dir, const char* path, mode_t mode);

@@ -2,9 +2,11 @@
 #include "ostree-integration/sysroot/ledger_file.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
@@ -14,8 +16,29 @@ namespace {
 
 using SlotBytes = std::array<std::byte, bootsel::kSlotBytes>;
 
-// A file that some accident made longer is still read: only its first two slots count.
-constexpr uint64_t kMaxRead = 1 << 20;
+ssize_t PreadAll(int fd, MutableByteSpan buffer, uint64_t offset) {
+  size_t filled = 0;
+  while (filled < buffer.size()) {
+    const ssize_t got =
+        ::pread(fd, buffer.data() + filled, buffer.size() - filled, static_cast<off_t>(offset + filled));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -1;
+    if (got == 0) break;
+    filled += static_cast<size_t>(got);
+  }
+  return static_cast<ssize_t>(filled);
+}
+
+// How much of it there is: less than it has room for at the end of the file. A block that cannot be read makes the slot
+// a damaged one.
+Result<size_t> ReadSlot(int fd, size_t slot, MutableByteSpan bytes) {
+  const ssize_t got = PreadAll(fd, bytes, slot * bootsel::kSlotBytes);
+  if (got >= 0) return static_cast<size_t>(got);
+  constexpr std::array kBadBlock = {EIO, EUCLEAN, EBADMSG};
+  if (std::find(kBadBlock.begin(), kBadBlock.end(), errno) == kBadBlock.end()) return SysError(errno, "reading it");
+  std::fill(bytes.begin(), bytes.end(), bootsel::kUnreadable);
+  return bytes.size();
+}
 
 Result<bootsel::LedgerFile> ReadSlots(const Sysroot& sysroot) {
   bootsel::LedgerFile file;
@@ -25,9 +48,16 @@ Result<bootsel::LedgerFile> ReadSlots(const Sysroot& sysroot) {
         "there is none; a sysroot that is not complete is completed by: hostapp init, a lost one made again by: "
         "hostapp reconcile");
   }
-  ASSIGN_OR_RETURN(const std::string bytes, ReadFile(sysroot.hostapp(), kLedgerName, kMaxRead));
-  const size_t size = std::min(bytes.size(), bootsel::kLedgerFileBytes);
-  bootsel::ReadLedgerFile(AsBytes(bytes).first(size), file);
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenRegular(sysroot.hostapp(), kLedgerName));
+  // What some accident made longer is not looked at.
+  std::array<std::byte, bootsel::kLedgerFileBytes> bytes{};
+  size_t size = 0;
+  for (size_t slot = 0; slot < bootsel::kSlotCount && size == slot * bootsel::kSlotBytes; ++slot) {
+    ASSIGN_OR_RETURN(const size_t got,
+                     ReadSlot(fd.get(), slot, MutableByteSpan(bytes).subspan(size, bootsel::kSlotBytes)));
+    size += got;
+  }
+  bootsel::ReadLedgerFile(ByteSpan(bytes).first(size), file);
   return file;
 }
 

@@ -8,6 +8,7 @@
 #include "initramfs/helper/report.h"
 #include "initramfs/helper/tree_check.h"
 #include "initramfs/helper/watchdog.h"
+#include "tests/support/bad_block.h"
 #include "tests/unit/initramfs/helper/temp_tree.h"
 
 namespace hostapp::initramfs {
@@ -156,6 +157,68 @@ TEST(LedgerStore, MakesATruncatedFileWhole) {
   LedgerStore reread(tree.fd());
   reread.Load();
   EXPECT_EQ(reread.ledger()->generation, 5U);
+}
+
+// One after the other: generations 5 and 6, default 7.
+std::string TwoRecords() {
+  std::string file(bootsel::kLedgerFileBytes, 0);
+  bootsel::Ledger ledger;
+  ledger.default_deployment.serial = 7;
+  for (size_t slot = 0; slot < bootsel::kSlotCount; ++slot) {
+    ledger.generation = 5 + slot;
+    const auto bytes = std::as_writable_bytes(std::span(file)).subspan(slot * bootsel::kSlotBytes);
+    bootsel::Encode(ledger, bytes.first<bootsel::kSlotBytes>());
+  }
+  return file;
+}
+
+TEST(LedgerStore, LosesOneSlotToABlockThatCannotBeRead) {
+  for (const int64_t block : {0, 1}) {
+    TempTree tree;
+    tree.Folder("hostapp");
+    tree.File("hostapp/boot-ledger", TwoRecords());
+    LedgerStore store(tree.fd());
+    {
+      const BadBlock bad(block);
+      store.Load();
+    }
+    ASSERT_NE(store.ledger(), nullptr) << block;
+    EXPECT_EQ(store.ledger()->generation, block == 0 ? 6U : 5U);
+    bootsel::Ledger next = *store.ledger();
+    next.generation += 1;
+    Problem why;
+    ASSERT_TRUE(store.Store(next, why));
+    LedgerStore reread(tree.fd());
+    reread.Load();
+    EXPECT_EQ(reread.ledger()->generation, next.generation) << "the one that could be read is still there";
+  }
+}
+
+TEST(LedgerStore, WaitsForNoFifo) {
+  TempTree tree;
+  tree.Folder("hostapp");
+  ASSERT_EQ(mkfifoat(tree.fd(), "hostapp/boot-ledger", 0600), 0);
+  LedgerStore store(tree.fd());
+  store.Load();
+  EXPECT_EQ(store.ledger(), nullptr);
+}
+
+TEST(LedgerStore, KeepsTheOnlyRecordOfAShortFileWhileItWritesTheNext) {
+  TempTree tree;
+  tree.Folder("hostapp");
+  const std::string first = TwoRecords().substr(0, bootsel::kSlotBytes);
+  tree.File("hostapp/boot-ledger", first);
+  LedgerStore store(tree.fd());
+  store.Load();
+  ASSERT_NE(store.ledger(), nullptr);
+  bootsel::Ledger next = *store.ledger();
+  next.generation += 1;
+  Problem why;
+  ASSERT_TRUE(store.Store(next, why));
+  std::string now(bootsel::kSlotBytes, 1);
+  const Fd file = OpenRegular(tree.fd(), "hostapp/boot-ledger");
+  ASSERT_EQ(PreadAll(file.get(), std::as_writable_bytes(std::span(now)), 0), ssize_t{bootsel::kSlotBytes});
+  EXPECT_TRUE(now == first);
 }
 
 TEST(LedgerStore, SaysWhatStandsInTheWay) {

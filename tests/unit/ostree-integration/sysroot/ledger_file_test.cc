@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/bad_block.h"
 #include "tests/support/faulty_syscalls.h"
 #include "tests/support/test_sysroot.h"
 
@@ -65,6 +66,22 @@ TEST(ReadLedger, IsFineWithOneSlotWhicheverItIs) {
     ASSERT_TRUE(stored.ok()) << slot;
     EXPECT_EQ(stored->damaged_slots, 1);
     EXPECT_THAT(stored->ledger.default_attempts, ::testing::AnyOf(1u, 2u));
+  }
+}
+
+TEST(ReadLedger, IsFineWithOneBlockThatCannotBeRead) {
+  for (const int64_t block : {0, 1}) {
+    TestSysroot sysroot;
+    ASSERT_TRUE(CreateLedger(sysroot.Open(), sysroot.ctx()).ok());
+    const BadBlock bad(block);
+    const auto read = ReadLedger(sysroot.Open());
+    ASSERT_TRUE(read.ok()) << read.error().message();
+    EXPECT_EQ(read->damaged_slots, 1) << block;
+    const auto change = [](bootsel::Ledger& ledger) {
+      ledger.downgrade_floor += 1;
+      return Ok();
+    };
+    ASSERT_TRUE(ChangeLedger(sysroot.LockLedger(), sysroot.Open(), sysroot.ctx(), change).ok());
   }
 }
 
