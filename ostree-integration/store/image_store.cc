@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/enable_verity.h"
 #include "ostree-integration/composefs/tree.h"
-#include "ostree-integration/store/loose_objects.h"
 #include "ostree-integration/store/store_config.h"
 #include "ostree-integration/store/store_impl.h"
 
@@ -39,18 +40,30 @@ Status CheckConfig(int repo_dir) {
                StrCat("opening the store ostree/repo: ", mode.error().message(), "; run: hostapp fsck --repair"));
 }
 
+// Whether the file system does. What is no answer to that must not decide it for ever.
+Result<bool> KeepsVerity(int dir, OpContext& ctx) {
+  const int tried = TryVerity(dir, ctx.sys);
+  constexpr std::array kNoAnswer = {-EIO, -EINTR, -ENOSPC, -EDQUOT, -EROFS};
+  if (std::find(kNoAnswer.begin(), kNoAnswer.end(), tried) == kNoAnswer.end()) return tried == 0;
+  return SysError(-tried, "trying whether the file system keeps fs-verity");
+}
+
 // Whether the store's files have fs-verity: the first one that is to have it says so.
-Result<bool> ObjectsHaveVerity(const ImageStore& store) {
-  std::optional<bool> found;
-  TRY(ForEachLooseObject(store, [&](const LooseObject& object) -> Status {
-    if (found || object.extension != "file") return Ok();
-    const Result<UniqueFd> file = OpenRegular(store.impl().objects.get(), object.path);
-    struct stat info {};
-    if (!file.ok() || ::fstat(file->get(), &info) != 0) return Ok();
-    if (static_cast<uint64_t>(info.st_size) > composefs::kSmallContentBytes) found = HasVerity(file->get());
-    return Ok();
-  }));
-  return found.value_or(false);
+Result<bool> ObjectsHaveVerity(int repo_dir) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> folders, ListDir(repo_dir, "objects"));
+  for (const std::string& folder : folders) {
+    if (folder.size() != 2) continue;
+    const std::string path = StrCat("objects/", folder);
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(repo_dir, path));
+    for (const std::string& name : names) {
+      if (!name.ends_with(".file")) continue;
+      const Result<UniqueFd> file = OpenRegular(repo_dir, StrCat(path, "/", name));
+      struct stat info {};
+      if (!file.ok() || ::fstat(file->get(), &info) != 0) continue;
+      if (static_cast<uint64_t>(info.st_size) > composefs::kSmallContentBytes) return HasVerity(file->get());
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -78,17 +91,20 @@ Result<ImageStore> ImageStore::Create(int sysroot_fd, OpContext& ctx) {
   {
     ASSIGN_OR_RETURN(const UniqueFd repo_dir, MakeDirs(sysroot_fd, kRepoPath, 0755, ctx.sys));
     ASSIGN_OR_RETURN(const UniqueFd tmp, MakeDirs(sysroot_fd, kTmpPath, 0700, ctx.sys));
-    // libostree makes this folder after its config, and then no other config.
-    if (Exists(repo_dir.get(), "objects")) TRY(CheckConfig(repo_dir.get()));
-    // A store that is there already may have files without.
-    const bool verity = !Exists(repo_dir.get(), "config") && TryVerity(tmp.get(), ctx.sys) == 0;
+    // Made last: without it there is no store yet, and nobody's config.
+    if (Exists(repo_dir.get(), "objects")) {
+      TRY(CheckConfig(repo_dir.get()));
+    } else {
+      ASSIGN_OR_RETURN(const bool verity, KeepsVerity(tmp.get(), ctx));
+      TRY(ReplaceConfig(repo_dir.get(), verity, ctx).While("writing the store's config"));
+    }
     glib::ErrorSlot error;
-    // Idempotent: makes what is missing, writes the config only when there is none.
+    // Idempotent: makes what is missing.
     const auto repo =
         glib::Adopt(ostree_repo_create_at(repo_dir.get(), ".", OSTREE_REPO_MODE_BARE, nullptr, nullptr, error));
     if (!repo) return error.Take().Prefix("making the store in ostree/repo");
     TRY(CheckConfig(repo_dir.get()));
-    TRY(SetConfig(repo.get(), verity).While("writing the store's config"));
+    TRY(SetConfig(repo.get()).While("writing the store's config"));
     TRY(RemoveUnfinishedConfig(repo_dir.get(), ctx));
     ASSIGN_OR_RETURN(const UniqueFd objects, OpenDir(repo_dir.get(), "objects", ctx.sys));
     TRY(MakeObjectFolders(objects.get(), ctx));
@@ -117,11 +133,8 @@ Result<std::optional<std::string>> ImageStore::RepairConfig(int sysroot_fd, OpCo
   const Result<std::string> mode = ReadMode(repo_dir.get());
   if (mode.ok()) return std::optional<std::string>();
   if (mode.error().code() != Errc::kCorrupt) return mode.error();
-  TRY(ReplaceConfig(repo_dir.get(), ctx).While("writing the store's config"));
-  ASSIGN_OR_RETURN(const ImageStore store, Open(sysroot_fd, ctx));
-  ASSIGN_OR_RETURN(const bool verity, ObjectsHaveVerity(store));
-  TRY(SetConfig(store.impl().repo.get(), verity).While("writing the store's config"));
-  TRY(SyncFilesystem(repo_dir.get(), ctx.sys));
+  ASSIGN_OR_RETURN(const bool verity, ObjectsHaveVerity(repo_dir.get()));
+  TRY(ReplaceConfig(repo_dir.get(), verity, ctx).While("writing the store's config"));
   return std::optional(StrCat("the store ostree/repo: ", mode.error().message()));
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/store_config.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/glib/error.h"
@@ -11,7 +14,7 @@ namespace {
 
 constexpr const char* kName = "config";
 constexpr uint64_t kMaxStoreConfigBytes = 64 << 10;
-constexpr std::string_view kLeast = "[core]\nrepo_version=1\nmode=bare\n";
+constexpr const char* kVersion = "1";
 
 struct ConfigKey {
   const char* name;
@@ -22,6 +25,18 @@ struct ConfigKey {
 // lock-timeout-secs: an `ostree prune` by hand is waited for, but not five minutes.
 constexpr ConfigKey kConfig[] = {
     {"min-free-space-percent", "0"}, {"locking", "true"}, {"lock-timeout-secs", "30"}, {"fsync", "true"}};
+
+// Whether anything had another value.
+bool SetValues(GKeyFile* config) {
+  bool changed = false;
+  for (const ConfigKey& key : kConfig) {
+    const glib::StringPtr old(g_key_file_get_string(config, "core", key.name, nullptr));
+    if (old && std::string_view(old.get()) == key.value) continue;
+    g_key_file_set_string(config, "core", key.name, key.value);
+    changed = true;
+  }
+  return changed;
+}
 
 }  // namespace
 
@@ -37,7 +52,7 @@ Result<std::string> ReadMode(int repo_dir) {
   const glib::StringPtr version(g_key_file_get_string(config.get(), "core", "repo_version", nullptr));
   const glib::StringPtr mode(g_key_file_get_string(config.get(), "core", "mode", nullptr));
   OstreeRepoMode known{};
-  if (!version || std::string_view(version.get()) != "1" || !mode ||
+  if (!version || std::string_view(version.get()) != kVersion || !mode ||
       !ostree_repo_mode_from_string(mode.get(), &known, nullptr)) {
     return Error(Errc::kCorrupt, "its config is damaged: there is no known version and mode in it");
   }
@@ -49,25 +64,26 @@ Status CheckMode(std::string_view mode) {
   return Error(Errc::kCorrupt, "ostree/repo is a repository of another mode than bare; deployments need bare");
 }
 
-Status SetConfig(OstreeRepo* repo, bool verity) {
+Status SetConfig(OstreeRepo* repo) {
   const glib::KeyFilePtr config(ostree_repo_copy_config(repo));
-  bool changed = verity;
-  if (verity) g_key_file_set_boolean(config.get(), kOurGroup, kVerityKey, TRUE);
-  for (const ConfigKey& key : kConfig) {
-    const glib::StringPtr old(g_key_file_get_string(config.get(), "core", key.name, nullptr));
-    if (old && std::string_view(old.get()) == key.value) continue;
-    g_key_file_set_string(config.get(), "core", key.name, key.value);
-    changed = true;
-  }
-  if (!changed) return Ok();
+  if (!SetValues(config.get())) return Ok();
   glib::ErrorSlot error;
   if (!ostree_repo_write_config(repo, config.get(), error)) return error.Take();
   return Ok();
 }
 
-Status ReplaceConfig(int repo_dir, OpContext& ctx) {
-  TRY(RemoveTree(repo_dir, kName, ctx.sys));
-  return ReplaceFile(repo_dir, kName, AsBytes(kLeast), 0644, ctx.sys);
+Status ReplaceConfig(int repo_dir, bool verity, OpContext& ctx) {
+  const glib::KeyFilePtr config(g_key_file_new());
+  g_key_file_set_string(config.get(), "core", "repo_version", kVersion);
+  g_key_file_set_string(config.get(), "core", "mode", "bare");
+  (void)SetValues(config.get());
+  if (verity) g_key_file_set_boolean(config.get(), kOurGroup, kVerityKey, TRUE);
+  gsize size = 0;
+  const glib::StringPtr text(g_key_file_to_data(config.get(), &size, nullptr));
+  struct stat info {};
+  const bool is_taken = ::fstatat(repo_dir, kName, &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode);
+  if (is_taken) TRY(RemoveTree(repo_dir, kName, ctx.sys));
+  return ReplaceFile(repo_dir, kName, AsBytes({text.get(), size}), 0644, ctx.sys);
 }
 
 Status RemoveUnfinishedConfig(int repo_dir, OpContext& ctx) {

@@ -22,11 +22,11 @@ Result<std::string> ReadMode(int repo_dir);
 // kCorrupt for any but bare.
 Status CheckMode(std::string_view mode);
 
-// Writes what this store wants to have in it; nothing when it has it.
-Status SetConfig(OstreeRepo* repo, bool verity);
+// Writes what this store wants to have in it, and an older one may lack; nothing when it has it.
+Status SetConfig(OstreeRepo* repo);
 
-// Durable. Gives a repository of mode bare the least config.
-Status ReplaceConfig(int repo_dir, OpContext& ctx);
+// Durable, and whole or not at all: all that this store wants, for a repository of mode bare.
+Status ReplaceConfig(int repo_dir, bool verity, OpContext& ctx);
 
 // libostree replaces its config through a file "tmp.XXXXXX" beside it, which a crash in between leaves for ever.
 Status RemoveUnfinishedConfig(int repo_dir, OpContext& ctx);

@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "tests/support/faulty_syscalls.h"
 #include "tests/unit/ostree-integration/store/store_fixture.h"
 
 namespace hostapp {
@@ -19,8 +20,9 @@ using testing::TestContext;
 using testing::TestImage;
 
 // A file system that has fs-verity, and says of which files.
-class VerityDisk : public Syscalls {
+class VerityDisk : public testing::FaultySyscalls {
  public:
+  using FaultySyscalls::FaultySyscalls;
   int Ioctl(int fd, unsigned long request, void* argument) override {
     if (request != FS_IOC_ENABLE_VERITY) return Syscalls::Ioctl(fd, request, argument);
     const auto* wanted = static_cast<const fsverity_enable_arg*>(argument);
@@ -76,6 +78,21 @@ TEST_F(VerityTest, IsTheStoresFromItsFirstMoment) {
   TempDir other(Base());
   EXPECT_FALSE(ImageStore::Create(other.fd(), context_.ctx)->has_verity()) << "a file system without";
   EXPECT_FALSE(ImageStore::Create(other.fd(), ctx_)->has_verity()) << "its files may be without";
+}
+
+TEST_F(VerityTest, IsTheStoresAlsoWhereMakingItWasCutShort) {
+  bool failed = true;
+  int calls = 0;
+  while (failed) {
+    const TempDir dir(Base());
+    VerityDisk faulty(++calls, EIO, testing::FaultySyscalls::Which::kThatAndAllAfter);
+    OpContext ctx{
+        .clock = context_.clock, .log = context_.log, .progress = context_.progress, .cancel = {}, .sys = faulty};
+    failed = !ImageStore::Create(dir.fd(), ctx).ok();
+    EXPECT_EQ(failed, faulty.failed()) << faulty.failed_call();
+    EXPECT_TRUE(ImageStore::Create(dir.fd(), ctx_)->has_verity()) << calls << ": " << faulty.failed_call();
+  }
+  EXPECT_GT(calls, 10);
 }
 
 TEST_F(VerityTest, IsEnabledOnEveryFileThatAnImageRefersToBeforeItHasItsName) {
