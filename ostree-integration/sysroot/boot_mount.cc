@@ -32,9 +32,16 @@ constexpr int kMostChecks = 4;
 constexpr int kFatWasMended = 1;  // fsck.fat's exit status
 constexpr unsigned long kFlags = MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_NOATIME;
 
+constexpr int kMostMounts = 20;
+
 bool IsOn(const std::string& folder, dev_t device) {
   struct stat info {};
   return ::stat(folder.c_str(), &info) == 0 && info.st_dev == device;
+}
+
+bool IsOn(const UniqueFd& folder, dev_t device) {
+  struct stat info {};
+  return ::fstat(folder.get(), &info) == 0 && info.st_dev == device;
 }
 
 Status Mount(const std::string& device, const std::string& folder) {
@@ -131,21 +138,30 @@ Result<std::shared_ptr<const BootMount>> BootMount::Open(const std::string& devi
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return SysError(errno, StrCat("looking at ", Escape(path)));
   if (!S_ISBLK(info.st_mode)) return Error(Errc::kNotFound, StrCat(Escape(path), ": no block device"));
-  if (IsOn(kUsualPlace, info.st_rdev)) return std::shared_ptr<const BootMount>(new BootMount(kUsualPlace, false));
+  if (IsOn(kUsualPlace, info.st_rdev)) {
+    return std::shared_ptr<const BootMount>(new BootMount(kUsualPlace, false, UniqueFd()));
+  }
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return SysError(errno, StrCat("making ", Escape(folder)));
   // Another process of ours may be checking and mounting it.
   ASSIGN_OR_RETURN(const FileLock lock,
                    FileLock::Acquire(AT_FDCWD, StrCat(folder, ".lock"), FileLock::Wait::kYes, ctx.cancel, ctx.sys));
-  if (!IsOn(folder, info.st_rdev)) {
-    const bool was_unclean = MendFat(path, ctx);
-    TRY(Mount(path, folder));
-    if (was_unclean) RemoveRecovered(folder, ctx);
+  for (int mounts = 0; mounts < kMostMounts; ++mounts) {
+    if (!IsOn(folder, info.st_rdev)) {
+      const bool was_unclean = MendFat(path, ctx);
+      TRY(Mount(path, folder));
+      if (was_unclean) RemoveRecovered(folder, ctx);
+    }
+    // Mounted by a process that was killed, or that still needs it: whoever is last unmounts it. That can be now, until
+    // this one has a folder of it open.
+    ASSIGN_OR_RETURN(UniqueFd in_use, OpenDir(AT_FDCWD, folder, ctx.sys));
+    if (!IsOn(in_use, info.st_rdev)) continue;
+    return std::shared_ptr<const BootMount>(new BootMount(folder, true, std::move(in_use)));
   }
-  // Mounted by a process that was killed, or that still needs it: whoever is last unmounts it.
-  return std::shared_ptr<const BootMount>(new BootMount(folder, true));
+  return Error(Errc::kBusy, StrCat("mounting the boot file system ", Escape(device), ": others unmount it"));
 }
 
 BootMount::~BootMount() {
+  in_use_.Reset(-1);
   if (ours_) (void)::umount2(path_.c_str(), UMOUNT_NOFOLLOW);
 }
 

@@ -10,6 +10,7 @@
 
 #include "hostapp/base/op_context.h"
 #include "hostapp/base/result.h"
+#include "hostapp/base/unique_fd.h"
 
 namespace hostapp {
 
@@ -42,10 +43,12 @@ class BootMount {
   const std::string& path() const { return path_; }
 
  private:
-  BootMount(std::string path, bool ours) : path_(std::move(path)), ours_(ours) {}
+  BootMount(std::string path, bool ours, UniqueFd in_use)
+      : path_(std::move(path)), ours_(ours), in_use_(std::move(in_use)) {}
 
   std::string path_;
   bool ours_;
+  UniqueFd in_use_;  // its top folder: nobody else's unmounting succeeds
 };
 
 }  // namespace hostapp
