@@ -250,9 +250,13 @@ Result<EfiBootVariables> ReadEfiBootVariables(int efivars) {
     if (const auto bytes = ReadFile(efivars, name, kMaxVariableBytes); bytes.ok() && bytes->empty()) continue;
     variables.options[*number] = ReadVariable(efivars, name).value_or("");
   }
-  const auto order = ReadVariable(efivars, StrCat("BootOrder", kGlobalGuid));
-  for (size_t at = 0; order && at + 2 <= order->size(); at += 2)
-    variables.order.push_back(static_cast<uint16_t>(NumberIn(std::string_view(*order).substr(at, 2))));
+  const std::string order_file = StrCat("BootOrder", kGlobalGuid);
+  if (!Exists(efivars, order_file)) return variables;
+  // One that cannot be read has the options of others in it: written anew it would lose them.
+  ASSIGN_OR_RETURN(const std::string order,
+                   ReadFile(efivars, order_file, kMaxVariableBytes).While("reading the firmware's BootOrder"));
+  for (size_t at = kAttributes.size(); at + 2 <= order.size(); at += 2)
+    variables.order.push_back(static_cast<uint16_t>(NumberIn(std::string_view(order).substr(at, 2))));
   return variables;
 }
 

@@ -60,7 +60,8 @@ struct EfiBootPlan {
 // nothing added and the order as it is. kNoSpace when all numbers are taken.
 Result<EfiBootPlan> PlanEfiBootOptions(const EfiBootVariables& variables, const EfiBootOption& wanted, int count);
 
-// `efivars`: a folder as efivarfs has it (/sys/firmware/efi/efivars).
+// `efivars`: a folder as efivarfs has it (/sys/firmware/efi/efivars). kIo, kCorrupt for a BootOrder that is there and
+// cannot be read.
 Result<EfiBootVariables> ReadEfiBootVariables(int efivars);
 
 // Adds what is missing; the options first, BootOrder last: the commit point. Writes nothing when nothing is missing.

@@ -161,6 +161,16 @@ TEST(EnsureEfiBootOptions, WritesVariablesWithTheirAttributesAndThenOnlyWhatIsMi
   EXPECT_EQ(counting.calls(), 0);
 }
 
+TEST(EnsureEfiBootOptions, LeavesAnOrderAloneThatItCannotRead) {
+  Efivars efi;
+  efi.Set("Boot0000", Bytes(Other()));
+  efi.Set("BootOrder", std::string(1 << 20, 'x'));
+  const Status status = efi.Ensure(2);
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.error().message(), HasSubstr("reading the firmware's BootOrder: "));
+  EXPECT_FALSE(Exists(efi.folder.get(), "Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c"));
+}
+
 TEST(EnsureEfiBootOptions, WhereThereAreNoVariablesItSaysSo) {
   Efivars efi;
   const Status status = efi.Ensure(2);
