@@ -40,14 +40,14 @@ Result<CheckReport> CheckStore(const ImageStore& store, OpContext& ctx);
 Result<std::vector<StoreProblem>> FindMissingRefs(const ImageStore& store, const Digest& manifest_digest);
 
 struct RepairReport {
-  uint64_t objects_removed = 0;  // damaged
   ImportReport import;
   bool merged = false;
 };
 
-// Mends what `problems` has against the layers of this image and its tree: removes the damaged objects, imports the
-// layers again that need them, and merges again. The image's own content decides: run CheckStore() after.
-// A crash in between leaves objects missing; the same call after a new CheckStore() goes on.
+// Mends what `problems` has against the layers of this image and its tree: imports the layers again that need what is
+// damaged, and merges again. The image's own content decides: run CheckStore() after.
+// Nothing is removed: a damaged object or ref keeps its name until one that is whole and on disk replaces it. An error,
+// as where the source cannot be reached, or a crash leaves each as it was or mended; the same call goes on.
 Result<RepairReport> RepairImage(ImageStore& store, const std::vector<StoreProblem>& problems, const Manifest& manifest,
                                  const ImageConfig& config, BlobSource& source, OpContext& ctx);
 

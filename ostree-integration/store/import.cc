@@ -176,8 +176,10 @@ Result<ImportPlan> PlanLayers(const ImageStore& store, const Manifest& manifest,
     }
     if (!seen.insert(diff_id).second) continue;
     ++plan.layers;
-    ASSIGN_OR_RETURN(const std::optional<LayerInfo> layer, FindLayer(store, diff_id));
-    if (layer && !again.contains(diff_id)) continue;
+    if (!again.contains(diff_id)) {
+      ASSIGN_OR_RETURN(const std::optional<LayerInfo> layer, FindLayer(store, diff_id));
+      if (layer) continue;
+    }
     const uint64_t to_fetch = blob.size - SpoolBytes(store, blob);
     plan.download_bytes = SaturatingAdd(plan.download_bytes, to_fetch);
     AddNeeds(blob, to_fetch, plan);
@@ -221,8 +223,8 @@ namespace {
 // Layer after layer into a stage, and a stage into the store: its syncs are paid once for many small layers.
 class LayerImporter {
  public:
-  LayerImporter(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx)
-      : store_(store), plan_(plan), ctx_(ctx), pipeline_(store.tmp_fd(), plan.missing, source, ctx) {
+  LayerImporter(ImageStore& store, const ImportPlan& plan, const ObjectSet& damaged, BlobSource& source, OpContext& ctx)
+      : store_(store), plan_(plan), damaged_(damaged), ctx_(ctx), pipeline_(store.tmp_fd(), plan.missing, source, ctx) {
     for (const ImportPlan::Layer& layer : plan.missing) total_ += layer.blob.size;
   }
   Result<ImportReport> Run();
@@ -233,6 +235,7 @@ class LayerImporter {
 
   ImageStore& store_;
   const ImportPlan& plan_;
+  const ObjectSet& damaged_;
   OpContext& ctx_;
   SpoolPipeline pipeline_;
   std::unique_ptr<ObjectStage> stage_;
@@ -246,7 +249,7 @@ Status LayerImporter::Stage(size_t i) {
   const ImportPlan::Layer& layer = plan_.missing[i];
   ASSIGN_OR_RETURN(const SpooledBlob blob, pipeline_.Take(i));
   if (!stage_) {
-    ASSIGN_OR_RETURN(stage_, ObjectStage::Begin(store_, "stage-import", ctx_));
+    ASSIGN_OR_RETURN(stage_, ObjectStage::Begin(store_, "stage-import", damaged_, ctx_));
   }
   const auto consumed = [this](uint64_t bytes) {
     ctx_.progress.Report({.stage = "import", .item = {}, .done = done_ + bytes, .total = total_});
@@ -290,8 +293,9 @@ Result<ImportReport> LayerImporter::Run() {
 
 }  // namespace
 
-Result<ImportReport> ImportPlanned(ImageStore& store, const ImportPlan& plan, BlobSource& source, OpContext& ctx) {
-  return LayerImporter(store, plan, source, ctx).Run();
+Result<ImportReport> ImportPlanned(ImageStore& store, const ImportPlan& plan, const ObjectSet& damaged,
+                                   BlobSource& source, OpContext& ctx) {
+  return LayerImporter(store, plan, damaged, source, ctx).Run();
 }
 
 Result<ImportReport> ImportImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config,
@@ -299,7 +303,7 @@ Result<ImportReport> ImportImage(ImageStore& store, const Manifest& manifest, co
   ASSIGN_OR_RETURN(const FileLock lock,
                    FileLock::Acquire(store.tmp_fd(), kImportLockName, FileLock::Wait::kYes, ctx.cancel, ctx.sys));
   ASSIGN_OR_RETURN(const ImportPlan plan, PlanImport(store, manifest, config));
-  return ImportPlanned(store, plan, source, ctx);
+  return ImportPlanned(store, plan, {}, source, ctx);
 }
 
 }  // namespace hostapp

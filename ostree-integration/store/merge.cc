@@ -30,8 +30,8 @@ glib::VariantPtr ImageMetadata(const Manifest& manifest, const ImageConfig& conf
 
 }  // namespace
 
-Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
-                                ImportReport* report) {
+Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, const ImageConfig& config,
+                                const ObjectSet& damaged, OpContext& ctx, ImportReport* report) {
   ASSIGN_OR_RETURN(const RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
   std::vector<std::string> left_out;
   std::set<Digest> counted;  // an image may have a layer twice
@@ -45,7 +45,7 @@ Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, con
                    HostTree(store, config, left_out, ctx, count).While("merging ", manifest.digest.Short()));
   for (const std::string& line : left_out) ctx.log.Warning(StrCat(manifest.digest.Short(), ": ", line));
   ASSIGN_OR_RETURN(const std::unique_ptr<ObjectStage> stage,
-                   ObjectStage::Begin(store, StrCat("stage-", manifest.digest.Hex()), ctx));
+                   ObjectStage::Begin(store, StrCat("stage-", manifest.digest.Hex()), damaged, ctx));
   ASSIGN_OR_RETURN(const TreeIds root, WriteTree(*stage, tree));
   CommitFields fields;
   fields.metadata = ImageMetadata(manifest, config);
@@ -63,7 +63,7 @@ Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, cons
                                ImportReport* report) {
   ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveRef(store, ImageRef(manifest.digest)));
   if (there) return *there;
-  return WriteMerged(store, manifest, config, ctx, report);
+  return WriteMerged(store, manifest, config, {}, ctx, report);
 }
 
 }  // namespace hostapp

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "hostapp/base/hash.h"
 #include "hostapp/base/strings.h"
@@ -41,6 +42,8 @@ struct Sha256Hash {
     return out;
   }
 };
+
+using ObjectSet = std::unordered_set<Sha256, Sha256Hash>;
 
 // Of an object that is a file or a link; the others hold metadata.
 inline constexpr std::string_view kFileExtension = "file";

@@ -54,25 +54,34 @@ Status ReadEnd(const ObjectStage::ReadContent& read) {
   return Error(Errc::kCorrupt, "there is more content than expected");
 }
 
+// A rename replaces everything else that may have the name.
+Status RemoveFolder(int dir, const std::string& name, Syscalls& sys) {
+  struct stat info {};
+  if (::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode)) return Ok();
+  return RemoveTree(dir, name, sys);
+}
+
 }  // namespace
 
-ObjectStage::ObjectStage(const ImageStore& store, RepoLock lock, std::string name, uint64_t max_bytes, OpContext& ctx)
+ObjectStage::ObjectStage(const ImageStore& store, RepoLock lock, std::string name, ObjectSet damaged,
+                         uint64_t max_bytes, OpContext& ctx)
     : store_(store),
       lock_(std::move(lock)),
       ctx_(ctx),
       name_(std::move(name)),
+      damaged_(std::move(damaged)),
       max_bytes_(max_bytes),
       hashers_(std::max(1U, ctx.jobs)),
       workers_(ctx.jobs),
       writer_(ctx.jobs) {}
 
 Result<std::unique_ptr<ObjectStage>> ObjectStage::Begin(const ImageStore& store, const std::string& name,
-                                                        OpContext& ctx) {
+                                                        ObjectSet damaged, OpContext& ctx) {
   ASSIGN_OR_RETURN(RepoLock lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_SHARED, ctx));
   TRY(RemoveTree(store.tmp_fd(), name, ctx.sys));
   ASSIGN_OR_RETURN(const FreeSpace free, FreeSpaceOn(store.tmp_fd(), ctx.sys));
   const uint64_t budget = free.bytes > kReservedBytes ? free.bytes - kReservedBytes : 0;
-  std::unique_ptr<ObjectStage> stage(new ObjectStage(store, std::move(lock), name, budget, ctx));
+  std::unique_ptr<ObjectStage> stage(new ObjectStage(store, std::move(lock), name, std::move(damaged), budget, ctx));
   ASSIGN_OR_RETURN(stage->dir_, MakeDirs(store.tmp_fd(), name, 0700, ctx.sys));
   return stage;
 }
@@ -116,7 +125,7 @@ bool ObjectStage::Known(const Sha256& object, std::string_view extension) {
     const std::lock_guard lock(mutex_);
     if (staged_.contains(object)) return true;
   }
-  return HasObject(store_, object, extension);
+  return !damaged_.contains(object) && HasObject(store_, object, extension);
 }
 
 bool ObjectStage::Claim(const Inode& inode) {
@@ -337,8 +346,11 @@ Status ObjectStage::EnableVerityOfContents() {
 }
 
 Status ObjectStage::PublishObjects(std::span<const StagedObject> objects) {
+  const int to = store_.impl().objects.get();
   for (const auto& [id, extension] : objects) {
-    TRY(Rename(dir_.get(), Hex(id), store_.impl().objects.get(), ObjectPath(id, extension), ctx_.sys));
+    const std::string path = ObjectPath(id, extension);
+    if (damaged_.contains(id)) TRY(RemoveFolder(to, path, ctx_.sys));
+    TRY(Rename(dir_.get(), Hex(id), to, path, ctx_.sys));
   }
   return Ok();
 }

@@ -22,7 +22,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "hostapp/base/op_context.h"
@@ -60,9 +59,10 @@ struct StagedObject {
 class ObjectStage {
  public:
   // Makes the folder `name` in hostapp/tmp, empty: what an interrupted run left of it is removed first. Content beyond
-  // what is free now is kNoSpace. Until its end nobody prunes: what it found in the store stays there. The store and
-  // `ctx` outlive the stage.
-  static Result<std::unique_ptr<ObjectStage>> Begin(const ImageStore& store, const std::string& name, OpContext& ctx);
+  // what is free now is kNoSpace. Until its end nobody prunes: what it found in the store stays there. What is in
+  // `damaged` it takes for missing, and Publish() replaces it. The store and `ctx` outlive the stage.
+  static Result<std::unique_ptr<ObjectStage>> Begin(const ImageStore& store, const std::string& name, ObjectSet damaged,
+                                                    OpContext& ctx);
   // Removes the folder and what was not published.
   ~ObjectStage();
   ObjectStage(const ObjectStage&) = delete;
@@ -113,7 +113,8 @@ class ObjectStage {
     std::vector<File> files;
   };
   class StreamSink;
-  ObjectStage(const ImageStore& store, RepoLock lock, std::string name, uint64_t max_bytes, OpContext& ctx);
+  ObjectStage(const ImageStore& store, RepoLock lock, std::string name, ObjectSet damaged, uint64_t max_bytes,
+              OpContext& ctx);
 
   Status AddSmallFile(std::shared_ptr<Inode> inode, std::string_view path, uint64_t size, const ReadContent& read);
   Status AddLargeFile(Inode& inode, uint64_t size, const ReadContent& read);
@@ -140,6 +141,7 @@ class ObjectStage {
   const RepoLock lock_;
   OpContext& ctx_;
   const std::string name_;
+  const ObjectSet damaged_;   // in the store
   const uint64_t max_bytes_;  // of content
   UniqueFd dir_;
   uint64_t files_ = 0;  // added in all
@@ -150,14 +152,14 @@ class ObjectStage {
 
   std::mutex mutex_;  // for what follows, as long as files are on their way
   uint64_t used_bytes_ = 0;
-  std::unordered_set<Sha256, Sha256Hash> staged_;  // of all kinds
+  ObjectSet staged_;  // of all kinds
   std::vector<StagedObject> contents_;
   std::vector<Sha256> with_verity_;  // of contents_, those that get fs-verity
   StageCounts counts_;
   std::optional<Error> error_;
   uint64_t error_order_ = 0;
 
-  std::unordered_set<Sha256, Sha256Hash> known_trees_;  // staged, or in the store: most folders are alike
+  ObjectSet known_trees_;  // staged, or in the store: most folders are alike
   std::vector<StagedObject> trees_;
   std::vector<StagedObject> commits_;
   std::vector<std::string> refs_;  // the n-th is staged as "ref-n"

@@ -7,15 +7,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "hostapp/base/workers.h"
 #include "ostree-integration/store/tree_reader.h"
 
 namespace hostapp {
-
-using ObjectSet = std::unordered_set<Sha256, Sha256Hash>;
 
 // An object on the way through a commit's tree.
 struct Visit {

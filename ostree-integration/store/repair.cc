@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
 #include "ostree-integration/store/check.h"
 #include "ostree-integration/store/import_set.h"
-#include "ostree-integration/store/refs.h"
+#include "ostree-integration/store/store_impl.h"
 
 namespace hostapp {
 namespace {
@@ -14,27 +13,15 @@ bool Names(const StoreProblem& problem, const std::string& ref) {
   return std::find(problem.refs.begin(), problem.refs.end(), ref) != problem.refs.end();
 }
 
-// "<64 digits>.file" → its path below `objects`. What else a report could say is not removed.
-Result<std::string> PathOf(const std::string& object) {
-  const size_t dot = object.find('.');
-  ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(std::string_view(object).substr(0, dot)));
-  const std::string extension = dot == std::string::npos ? "" : object.substr(dot + 1);
-  for (const std::string_view known : {"file", "dirtree", "dirmeta", "commit"}) {
-    if (extension == known) return ObjectPath(id, extension);
+// Those that are there under their names, whichever image needs them.
+Result<ObjectSet> DamagedObjects(const std::vector<StoreProblem>& problems) {
+  ObjectSet damaged;
+  for (const StoreProblem& problem : problems) {
+    if (problem.kind != StoreProblem::Kind::kDamagedObject) continue;
+    ASSIGN_OR_RETURN(const Sha256 id, ToObjectId(std::string_view(problem.object).substr(0, problem.object.find('.'))));
+    damaged.insert(id);
   }
-  return Error(Errc::kInvalid, StrCat(Escape(object), " is no object's name"));
-}
-
-// A damaged object is taken for whole by everyone who only looks for its name: it goes before the import writes it.
-Status RemoveDamaged(ImageStore& store, const StoreProblem& problem, RepairReport& report, OpContext& ctx) {
-  for (const std::string& ref : problem.refs) {
-    if (problem.kind == StoreProblem::Kind::kDamagedRef) TRY(RemoveRef(store, ref, ctx));
-  }
-  if (problem.kind != StoreProblem::Kind::kDamagedObject) return Ok();
-  ASSIGN_OR_RETURN(const std::string path, PathOf(problem.object));
-  TRY(RemoveFile(store.impl().objects.get(), path, ctx.sys));
-  ++report.objects_removed;
-  return Ok();
+  return damaged;
 }
 
 }  // namespace
@@ -42,26 +29,23 @@ Status RemoveDamaged(ImageStore& store, const StoreProblem& problem, RepairRepor
 Result<RepairReport> RepairImage(ImageStore& store, const std::vector<StoreProblem>& problems, const Manifest& manifest,
                                  const ImageConfig& config, BlobSource& source, OpContext& ctx) {
   RepairReport report;
+  ASSIGN_OR_RETURN(const ObjectSet damaged, DamagedObjects(problems));
   std::set<Digest> again;
   bool merge = false;
+  for (const StoreProblem& problem : problems) {
+    merge = merge || Names(problem, ImageRef(manifest.digest));
+    for (const Digest& diff_id : config.diff_ids) {
+      if (Names(problem, LayerRef(diff_id))) again.insert(diff_id);
+    }
+  }
   {
     ASSIGN_OR_RETURN(const FileLock lock,
                      FileLock::Acquire(store.tmp_fd(), kImportLockName, FileLock::Wait::kYes, ctx.cancel, ctx.sys));
-    for (const StoreProblem& problem : problems) {
-      bool ours = Names(problem, ImageRef(manifest.digest));
-      merge = merge || ours;
-      for (const Digest& diff_id : config.diff_ids) {
-        if (!Names(problem, LayerRef(diff_id))) continue;
-        ours = true;
-        again.insert(diff_id);
-      }
-      if (ours) TRY(RemoveDamaged(store, problem, report, ctx).While("removing what is damaged"));
-    }
     ASSIGN_OR_RETURN(const ImportPlan plan, PlanLayers(store, manifest, config, again));
-    ASSIGN_OR_RETURN(report.import, ImportPlanned(store, plan, source, ctx));
+    ASSIGN_OR_RETURN(report.import, ImportPlanned(store, plan, damaged, source, ctx));
   }
   if (!merge) return report;
-  TRY(WriteMerged(store, manifest, config, ctx).status());
+  TRY(WriteMerged(store, manifest, config, damaged, ctx).status());
   report.merged = true;
   return report;
 }

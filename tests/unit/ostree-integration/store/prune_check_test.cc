@@ -156,6 +156,9 @@ TEST_F(CheckTest, FindsEveryKindOfDamageAndMendsIt) {
       {"truncate -s 7 " + commit, StoreProblem::Kind::kDamagedObject},
       {"printf X | dd conv=notrunc bs=1 seek=200 of=" + index, StoreProblem::Kind::kDamagedObject},
       {"truncate -s 0 " + ref, StoreProblem::Kind::kDamagedRef},
+      {"rm " + file + " && mkdir -p " + file + "/below", StoreProblem::Kind::kDamagedObject},
+      {"rm " + tree + " && mkdir -p " + tree + "/below", StoreProblem::Kind::kDamagedObject},
+      {"rm " + commit + " && mkfifo " + commit, StoreProblem::Kind::kDamagedObject},
   };
   for (const Case& test : cases) {
     ASSERT_EQ(Run(test.damage).first, 0) << test.damage;
@@ -179,6 +182,50 @@ TEST_F(CheckTest, FindsEveryKindOfDamageAndMendsIt) {
     EXPECT_EQ(MergeImage(store(), image_.manifest, image_.config, ctx()).value(), commit_) << test.damage;
   }
   ExpectOstreeFsckClean();
+}
+
+// What is damaged may still serve: a composefs root reads content, not the modes of its objects.
+TEST_F(CheckTest, ARepairWithoutASourceRemovesNothing) {
+  const std::string ref = Repo() + "/refs/heads/hostapp/layer/" + image_.config.diff_ids[1].Hex();
+  ASSERT_EQ(Run("find " + Repo() + "/objects -type f -exec chmod g+w {} +").first, 0);
+  ASSERT_EQ(Run("truncate -s 0 " + ref).first, 0);
+  const auto found = CheckStore(store(), ctx());
+  ASSERT_OK(found);
+  ASSERT_GT(found->problems.size(), 3U);
+  const std::string before = Snapshot();
+  testing::MapSource down;
+  const auto repaired = RepairImage(store(), found->problems, image_.manifest, image_.config, down, ctx());
+  ASSERT_FALSE(repaired.ok());
+  EXPECT_EQ(repaired.error().code(), Errc::kNotFound);
+  EXPECT_EQ(Run("find " + (dir_ / "hostapp/tmp") + " -name '*.part' -delete").first, 0);
+  EXPECT_EQ(Snapshot(), before);
+  // Twice: what a damaged ref needs is checked when it names it again.
+  for (int round = 0; round < 2; ++round) {
+    const auto problems = CheckStore(store(), ctx());
+    ASSERT_OK(problems);
+    ASSERT_OK(RepairImage(store(), problems->problems, image_.manifest, image_.config, *image_.source, ctx()));
+  }
+  const auto after = CheckStore(store(), ctx());
+  ASSERT_OK(after);
+  EXPECT_TRUE(after->problems.empty()) << after->problems[0].what;
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(CheckTest, ARepairThatCannotFetchALayerRemovesNothing) {
+  const std::string other = ListTree(store(), commit_, "usr").value().back().checksum;
+  ASSERT_EQ(Run("chmod g+w " + ObjectFile(BinObject(), "file") + " " + ObjectFile(other, "file")).first, 0);
+  const auto found = CheckStore(store(), ctx());
+  ASSERT_OK(found);
+  ASSERT_EQ(found->problems.size(), 2U);
+  testing::MapSource half;
+  half.blobs = image_.source->blobs;
+  half.blobs.erase(image_.manifest.layers[1].digest);
+  EXPECT_FALSE(RepairImage(store(), found->problems, image_.manifest, image_.config, half, ctx()).ok());
+  const auto after = CheckStore(store(), ctx());
+  ASSERT_OK(after);
+  for (const StoreProblem& problem : after->problems) {
+    EXPECT_EQ(problem.kind, StoreProblem::Kind::kDamagedObject) << problem.what;
+  }
 }
 
 TEST_F(CheckTest, NamesTheRefsThatNeedADamagedObject) {
