@@ -17,7 +17,8 @@ namespace hostapp {
 // layer's file or link without a folder entry of its own is kCorrupt; `etc` becomes `usr/etc` and an empty `etc` stays
 // as mount point; what is below dev, proc, sys, run and tmp is left out; missing mount points are added (kMountPoints).
 // kCorrupt also where a host image has something else than a folder at one of these (except the link `ostree ->
-// sysroot/ostree`), or both an `etc` and a `usr/etc` with content. kNotFound: a layer is missing.
+// sysroot/ostree`), or both an `etc` and a `usr/etc` with content, or a folder has more entries than a tree object
+// holds. kNotFound: a layer is missing.
 //
 // `report` is ImportImage()'s for this image: what of its layers was there before is added, how much content the device
 // had, and what of it is not shown.

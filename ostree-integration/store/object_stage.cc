@@ -319,8 +319,14 @@ Status ObjectStage::WriteSmallFile(const std::string& name, ByteSpan bytes) {
   return Check(ctx_.sys.Fchmod(file.get(), kMetadataMode), "setting its mode");  // whatever the umask
 }
 
+// No reader would take a larger one, neither `ostree` nor LoadMetadata(): gc and fsck would be at their end with it.
 Result<Sha256> ObjectStage::AddMetadata(OstreeObjectType type, ByteSpan bytes) {
   const StagedObject object{ToSha256(HashOf(bytes)), ostree_object_type_to_string(type)};
+  if (bytes.size() > OSTREE_MAX_METADATA_SIZE) {
+    return Error(Errc::kCorrupt,
+                 StrCat("it has more than the store's format holds: a ", object.extension, " object of ", bytes.size(),
+                        " bytes, and OSTree reads at most ", OSTREE_MAX_METADATA_SIZE));
+  }
   if (!known_trees_.insert(object.id).second || Known(object.id, object.extension)) return object.id;
   TRY(WriteSmallFile(Hex(object.id), bytes).While("writing a ", object.extension, " object"));
   staged_.insert(object.id);

@@ -79,7 +79,7 @@ class ObjectStage {
   // A file from a source that writes: `write` gives the sink exactly `size` bytes. `inode` is whole on return.
   Status AddWritten(Inode& inode, uint64_t size, const std::function<Status(ByteSink&)>& write);
   Status AddSymlink(Inode& inode);
-  // A tree or folder object, named by the checksum of its bytes.
+  // A tree or folder object, named by the checksum of its bytes. kCorrupt: it has more than OSTree reads.
   Result<Sha256> AddMetadata(OstreeObjectType type, ByteSpan bytes);
   // A commit, and that `ref` ("hostapp/layer/…") names it: all that was staged before belongs to it or to another
   // commit. After Settle().

@@ -13,7 +13,8 @@ struct TreeIds {
 };
 
 // Stages the objects of a folder and everything below it, those below first. The content objects that it names are in
-// the store or staged, or no commit must follow.
+// the store or staged, or no commit must follow. kCorrupt: a folder has more entries than a tree object holds
+// (OSTREE_MAX_METADATA_SIZE: some 218,000 with names of ten bytes, 35,000 of 255).
 Result<TreeIds> WriteTree(ObjectStage& stage, const Node& folder);
 
 }  // namespace hostapp

@@ -197,6 +197,34 @@ TEST_F(MergeImageTest, RefusesWhatIsNoHostImage) {
   }
 }
 
+// OSTree reads no tree object of more than 10 MiB: `gc` and `fsck` would end at it.
+TEST_F(MergeImageTest, RefusesAFolderWithMoreNamesThanATreeObjectHolds) {
+  const auto layer_of = [](uint64_t first, uint64_t count) {
+    TarBytes tar;
+    for (uint64_t i = first; i < first + count; ++i) {
+      tar.File(StrCat("d/", std::string(92, 'n'), testing::Octal(i, 6)), "");
+    }
+    return tar.End();
+  };
+  constexpr uint64_t kHalf = 40'000;  // entries of 98 bytes' name, 32 of checksum and 6 of framing
+  const testing::ImageOptions options{.compression = Compression::kZstd};
+  const TestImage one = MakeImage({layer_of(0, 2 * kHalf)}, options);
+  const auto imported = Import(one);
+  ASSERT_FALSE(imported.ok());
+  EXPECT_EQ(imported.error().code(), Errc::kCorrupt);
+  EXPECT_THAT(imported.error().message(), HasSubstr("the folder /layer/d: it has more than the store's format holds"));
+  EXPECT_TRUE(ListLayers(store()).value().empty());
+
+  const TestImage two = MakeImage({layer_of(0, kHalf), layer_of(kHalf, kHalf)}, options);
+  ASSERT_OK(Import(two));
+  const auto merged = MergeImage(store(), two.manifest, two.config, ctx());
+  ASSERT_FALSE(merged.ok());
+  EXPECT_EQ(merged.error().code(), Errc::kCorrupt);
+  EXPECT_THAT(merged.error().message(), HasSubstr("the folder /d: it has more than the store's format holds"));
+  EXPECT_TRUE(ListImages(store()).value().empty());
+  ASSERT_OK(Prune(store(), {}, PruneMode::kRemove, ctx()));
+}
+
 TEST_F(MergeImageTest, AcceptsTheLinkThatBootcImagesHaveAndAnEmptyEtcBesideUsrEtc) {
   ASSERT_OK(Pull(MakeImage({TarBytes().Dir("usr/").Symlink("ostree", "sysroot/ostree").End()})));
   const auto commit = Pull(MakeImage({TarBytes().Dir("etc/").File("usr/etc/a", "1").End()}));
