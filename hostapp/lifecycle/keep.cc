@@ -8,6 +8,7 @@
 #include "hostapp/boot/follow_ledger.h"
 #include "hostapp/boot/pin.h"
 #include "ostree-integration/deploy/boot_set.h"
+#include "ostree-integration/store/merge.h"
 #include "ostree-integration/sysroot/history.h"
 
 namespace hostapp {
@@ -148,7 +149,11 @@ Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device
                                      const std::set<Digest>& also, OpContext& ctx) {
   ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
   ASSIGN_OR_RETURN(Garbage garbage, DecideGarbage(device, store, mode, ctx));
-  garbage.kept.manifests.insert(also.begin(), also.end());
+  for (const Digest& image : also) {
+    // One that is being pulled may have a damaged ref, which nobody needs: the pull writes it again.
+    ASSIGN_OR_RETURN(const bool merged, IsMerged(store, image));
+    if (merged) garbage.kept.manifests.insert(image);
+  }
   if (mode == PruneMode::kRemove) TRY(RemoveEntriesExcept(lock, device, garbage.kept.serials, ctx));
   GarbageReport report;
   for (const DeploymentSerial serial : garbage.deployments) {

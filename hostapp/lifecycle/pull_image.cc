@@ -32,8 +32,8 @@ Result<PullPlan> PlanPull(const Device& device, const ImageStore& store, const M
                           OpContext& ctx) {
   TRY(CheckIsImage(manifest));
   PullPlan plan{.manifest = manifest};
-  ASSIGN_OR_RETURN(const std::optional<ImageInfo> there, FindImage(store, manifest.digest));
-  if (there) {
+  ASSIGN_OR_RETURN(const bool merged, IsMerged(store, manifest.digest));
+  if (merged) {
     ASSIGN_OR_RETURN(StoredImage stored, LoadImage(store, manifest.digest));
     plan.config = std::move(stored.config);
     plan.in_store = true;

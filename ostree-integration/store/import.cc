@@ -177,7 +177,7 @@ Result<ImportPlan> PlanLayers(const ImageStore& store, const Manifest& manifest,
     if (!seen.insert(diff_id).second) continue;
     ++plan.layers;
     if (!again.contains(diff_id)) {
-      ASSIGN_OR_RETURN(const std::optional<LayerInfo> layer, FindLayer(store, diff_id));
+      ASSIGN_OR_RETURN(const std::optional<std::string> layer, ResolveIntactRef(store, LayerRef(diff_id)));
       if (layer) continue;
     }
     const uint64_t to_fetch = blob.size - SpoolBytes(store, blob);

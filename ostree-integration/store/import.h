@@ -34,6 +34,7 @@ struct ImportPlan {
 inline constexpr uint64_t kAssumedRatio = 4;
 inline constexpr uint64_t kAssumedFileBytes = 8192;
 
+// A layer whose ref is damaged is missing: its import writes the ref again.
 Result<ImportPlan> PlanImport(const ImageStore& store, const Manifest& manifest, const ImageConfig& config);
 // kNoSpace, with what is needed and what there is, when the plan does not fit on the store's file system.
 Status CheckSpace(const ImageStore& store, const ImportPlan& plan, OpContext& ctx);

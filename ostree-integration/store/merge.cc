@@ -61,9 +61,14 @@ Result<std::string> WriteMerged(ImageStore& store, const Manifest& manifest, con
 
 Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
                                ImportReport* report) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveRef(store, ImageRef(manifest.digest)));
+  ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveIntactRef(store, ImageRef(manifest.digest)));
   if (there) return *there;
   return WriteMerged(store, manifest, config, {}, ctx, report);
+}
+
+Result<bool> IsMerged(const ImageStore& store, const Digest& manifest_digest) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> there, ResolveIntactRef(store, ImageRef(manifest_digest)));
+  return there.has_value();
 }
 
 }  // namespace hostapp

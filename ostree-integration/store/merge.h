@@ -10,7 +10,7 @@
 namespace hostapp {
 
 // Merges the image's layers (all in the store: ImportImage()) and writes the tree, its commit and the ref
-// `hostapp/image/<manifest-digest hex>`; returns the commit. Done before: returns what is there. A pure function of the
+// `hostapp/image/<manifest-digest hex>`; returns the commit. IsMerged(): returns what is there. A pure function of the
 // image: every device and every retry gets the same commit.
 //
 // The tree: whiteouts and opaque folders applied layer by layer as OCI image-spec "layer.md" says; a path below a lower
@@ -26,5 +26,8 @@ namespace hostapp {
 // Commit point: the ref. A crash before leaves unreferenced objects at most.
 Result<std::string> MergeImage(ImageStore& store, const Manifest& manifest, const ImageConfig& config, OpContext& ctx,
                                ImportReport* report = nullptr);
+
+// Whether the image's ref is there, and not damaged: MergeImage() writes that again.
+Result<bool> IsMerged(const ImageStore& store, const Digest& manifest_digest);
 
 }  // namespace hostapp

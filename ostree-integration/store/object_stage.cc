@@ -386,6 +386,7 @@ Status ObjectStage::PublishRefs() {
   for (size_t i = 0; i < refs_.size(); ++i) {
     const std::string path = StrCat("refs/heads/", refs_[i]);
     TRY(MakeDirs(repo, path.substr(0, path.rfind('/')), kFolderMode, ctx_.sys).status());
+    TRY(RemoveFolder(repo, path, ctx_.sys));
     TRY(Rename(dir_.get(), RefFileName(i), repo, path, ctx_.sys).While("writing the ref ", refs_[i]));
   }
   return SyncFilesystem(dir_.get(), ctx_.sys).While("making the refs durable");

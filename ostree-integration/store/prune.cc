@@ -35,10 +35,9 @@ int RemovalOrder(std::string_view extension) {
   return 2;
 }
 
-// The refs that stay, with their commits; the others go into `plan`.
-Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, const std::set<Digest>& keep,
-                                                    PrunePlan& plan) {
-  ASSIGN_OR_RETURN(const auto refs, ListRefs(store, ""));
+bool IsOurs(std::string_view ref) { return ref.starts_with(kLayerRefPrefix) || ref.starts_with(kImageRefPrefix); }
+
+Result<std::set<std::string>> WantedRefs(const ImageStore& store, const std::set<Digest>& keep) {
   std::set<std::string> wanted;
   for (const Digest& manifest : keep) {
     ASSIGN_OR_RETURN(const std::optional<ImageInfo> image, FindImage(store, manifest));
@@ -46,15 +45,39 @@ Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, con
     wanted.insert(ImageRef(manifest));
     for (const Digest& diff_id : image->diff_ids) wanted.insert(LayerRef(diff_id));
   }
+  return wanted;
+}
+
+// What a damaged ref kept is not known. Where nothing needs it but itself, that is no loss.
+Status CheckDamaged(const std::string& ref, const std::set<std::string>& wanted) {
+  if (!IsOurs(ref)) {
+    return Error(
+        Errc::kCorrupt,
+        StrCat("the ref ", Escape(ref), ", which is not hostapp's, is damaged, and what it keeps is not known; ",
+               "nothing was removed; write it again, or remove its file below ostree/repo/refs"));
+  }
+  if (!wanted.contains(ref)) return Ok();
+  return Error(Errc::kCorrupt, StrCat("the ref ", ref, " is damaged; nothing was removed; run: hostapp fsck --repair"));
+}
+
+// The refs that stay, with their commits; the others go into `plan`.
+Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, const std::set<Digest>& keep,
+                                                    PrunePlan& plan) {
+  ASSIGN_OR_RETURN(const RefScan scan, ScanRefs(store));
+  ASSIGN_OR_RETURN(const std::set<std::string> wanted, WantedRefs(store, keep));
+  for (const std::string& ref : scan.damaged) {
+    TRY(CheckDamaged(ref, wanted));
+    plan.refs.push_back(ref);
+  }
   std::map<std::string, std::string> kept;
-  for (const auto& [ref, commit] : refs) {
-    const bool ours = ref.starts_with(kLayerRefPrefix) || ref.starts_with(kImageRefPrefix);
-    if (!ours || wanted.contains(ref)) {
+  for (const auto& [ref, commit] : scan.refs) {
+    if (!IsOurs(ref) || wanted.contains(ref)) {
       kept.emplace(ref, commit);
     } else {
       plan.refs.push_back(ref);
     }
   }
+  std::ranges::sort(plan.refs);
   return kept;
 }
 

@@ -24,9 +24,10 @@ enum class PruneMode { kDryRun, kRemove };
 // Removes the refs of images that are not in `keep` and of layers that no kept image uses, then every object that no
 // ref (whoever made it) reaches, then what interrupted runs left in `hostapp/tmp` and in the repository's own `tmp`. A
 // dry run counts exactly the same and changes nothing.
-// An image in `keep` that the store does not have is ignored. kCorrupt when a kept image or one of its trees cannot be
-// read: nothing is removed then. kBusy: an import is running, or somebody holds the repository.
-// A crash leaves some of it for the next time; never an object missing that a ref reaches.
+// An image in `keep` that the store does not have is ignored. A damaged ref of ours that nothing in `keep` needs goes
+// like any other. kCorrupt when a kept image or one of its trees cannot be read, or a ref of somebody else is damaged,
+// for then nobody knows what it keeps: nothing is removed. kBusy: an import is running, or somebody holds the
+// repository. A crash leaves some of it for the next time; never an object missing that a ref reaches.
 Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, PruneMode mode, OpContext& ctx);
 
 }  // namespace hostapp

@@ -16,6 +16,13 @@ std::string_view WithoutHeads(std::string_view path) {
   return path.starts_with(kHeads) ? path.substr(kHeads.size()) : path;
 }
 
+bool IsNameOfOurs(std::string_view ref) {
+  for (const std::string_view prefix : {kLayerRefPrefix, kImageRefPrefix}) {
+    if (ref.starts_with(prefix) && DigestOfRef(ref, prefix).ok()) return true;
+  }
+  return false;
+}
+
 // `path` is below the folder `refs`.
 Status Scan(int refs, const std::string& path, RefScan& out) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(refs, path));
@@ -25,7 +32,7 @@ Status Scan(int refs, const std::string& path, RefScan& out) {
     if (::fstatat(refs, child.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       return SysError(errno, StrCat("looking at the ref ", Escape(child)));
     }
-    if (S_ISDIR(info.st_mode)) {
+    if (S_ISDIR(info.st_mode) && !IsNameOfOurs(WithoutHeads(child))) {
       TRY(Scan(refs, child, out));
     } else if (S_ISREG(info.st_mode) && IsUnfinished(name)) {
       out.leftovers.push_back(child);
@@ -55,7 +62,7 @@ Result<RefScan> ScanRefs(const ImageStore& store) {
 
 Status RemoveRef(const ImageStore& store, std::string_view ref, OpContext& ctx) {
   ASSIGN_OR_RETURN(const UniqueFd heads, OpenDir(ostree_repo_get_dfd(store.impl().repo.get()), "refs/heads", ctx.sys));
-  return RemoveFile(heads.get(), ref, ctx.sys).While("removing the ref ", Escape(ref));
+  return RemoveTree(heads.get(), ref, ctx.sys).While("removing the ref ", Escape(ref));
 }
 
 Result<std::optional<std::string>> ResolveRef(const ImageStore& store, const std::string& ref) {
@@ -65,6 +72,12 @@ Result<std::optional<std::string>> ResolveRef(const ImageStore& store, const std
   ASSIGN_OR_RETURN(const std::string text, ReadFile(repo, path, kMaxRefBytes).While("reading the ref ", ref));
   if (!ParseSha256(Trim(text))) return Error(Errc::kCorrupt, StrCat("the ref ", ref, " is damaged: no checksum in it"));
   return std::optional<std::string>(Trim(text));
+}
+
+Result<std::optional<std::string>> ResolveIntactRef(const ImageStore& store, const std::string& ref) {
+  Result<std::optional<std::string>> commit = ResolveRef(store, ref);
+  if (!commit.ok() && commit.error().code() == Errc::kCorrupt) return std::optional<std::string>();
+  return commit;
 }
 
 Result<std::map<std::string, std::string>> ListRefs(const ImageStore& store, std::string_view prefix) {

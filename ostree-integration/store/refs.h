@@ -18,10 +18,11 @@ struct RefScan {
 
 // The name that libostree gives a file before it is whole, where it cannot do without one: "tmp.XXXXXX".
 bool IsUnfinished(std::string_view name);
-// Reads every ref file. Aliases (symbolic links) are skipped: what they name is a ref too.
+// Reads every ref file; a folder that has the name of one of ours is damaged. Aliases (symbolic links) are skipped:
+// what they name is a ref too.
 Result<RefScan> ScanRefs(const ImageStore& store);
 
-// Removes one of our refs. Ok when there is none. Durable after the file system is synced.
+// Removes one of our refs, whatever has its name. Ok when there is none. Durable after the file system is synced.
 Status RemoveRef(const ImageStore& store, std::string_view ref, OpContext& ctx);
 
 }  // namespace hostapp

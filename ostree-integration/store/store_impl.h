@@ -36,8 +36,10 @@ std::string ImageRef(const Digest& manifest_digest);
 // The digest that a ref of ours ends in; 64 digits are SHA-256, 128 are SHA-512. kCorrupt for anything else.
 Result<Digest> DigestOfRef(std::string_view ref, std::string_view prefix);
 
-// The commit that a ref names; nothing when there is no such ref.
+// The commit that a ref names; nothing when there is no such ref. kCorrupt: it is damaged.
 Result<std::optional<std::string>> ResolveRef(const ImageStore& store, const std::string& ref);
+// The same for who would write the ref again: nothing also where it is damaged.
+Result<std::optional<std::string>> ResolveIntactRef(const ImageStore& store, const std::string& ref);
 // Refs that begin with `prefix` ("" for all) and their commits.
 Result<std::map<std::string, std::string>> ListRefs(const ImageStore& store, std::string_view prefix);
 

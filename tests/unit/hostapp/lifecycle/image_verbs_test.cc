@@ -121,6 +121,17 @@ TEST_F(VerbsTest, TheSameImageDeployedTwiceCostsNoObject) {
   EXPECT_EQ(Images(), 1u);
 }
 
+TEST_F(VerbsTest, ADamagedRefOfAnImageIsWrittenAgainWhenItIsDeployed) {
+  const Digest digest = Digest::Parse(Publish("one", Release("1"))).value();
+  ASSERT_TRUE(Deploy("one").ok());
+  std::filesystem::resize_file(sysroot.root() + "/ostree/repo/refs/heads/hostapp/image/" + digest.Hex(), 5);
+  const Result<DeployReport> again = Deploy("one");
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(again->import.objects_written, 0u);
+  EXPECT_EQ(Images(), 1u);
+  EXPECT_EQ(Gc().refs, 0u);
+}
+
 TEST_F(VerbsTest, DeployIsBusyWhileATrialRunsOrAnotherHasTheStore) {
   Publish("one", Release("1"));
   ASSERT_TRUE(Deploy("one").ok());

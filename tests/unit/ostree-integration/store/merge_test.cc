@@ -82,6 +82,26 @@ TEST_F(MergeImageTest, IsAPureFunctionOfTheImage) {
   EXPECT_EQ(MergeImage(store(), image.manifest, image.config, ctx()).value(), *first);
 }
 
+TEST_F(MergeImageTest, PullingAgainWritesDamagedRefsAgain) {
+  const TestImage image = MakeImage({HostLayer(), TarBytes().File("usr/x", "x").End()});
+  const auto commit = Pull(image);
+  ASSERT_OK(commit);
+  const std::string before = Snapshot();
+  const std::string image_ref = Repo() + "/refs/heads/hostapp/image/" + image.manifest.digest.Hex();
+  const std::string layer_ref = Repo() + "/refs/heads/hostapp/layer/" + image.config.diff_ids[1].Hex();
+  for (const std::string damage : {"truncate -s 0 ", "rm -r $0; mkdir -p $0/below; true "}) {
+    for (const std::string& ref : {image_ref, layer_ref}) {
+      ASSERT_EQ(Run("sh -c '" + damage + "$0' " + ref).first, 0);
+    }
+    EXPECT_FALSE(IsMerged(store(), image.manifest.digest).value());
+    const auto plan = PlanImport(store(), image.manifest, image.config);
+    ASSERT_OK(plan);
+    EXPECT_EQ(plan->missing.size(), 1U) << damage;
+    EXPECT_EQ(Pull(image).value(), *commit) << damage;
+    EXPECT_EQ(Snapshot(), before) << damage;
+  }
+}
+
 TEST_F(MergeImageTest, KeepsManifestAndConfigForLater) {
   const TestImage image = MakeImage({HostLayer()}, {.version = "7.1"});
   const auto commit = Pull(image);

@@ -92,6 +92,48 @@ TEST_F(PruneTest, TakesAnEmptiedTreeForNoEmptyFolder) {
   EXPECT_EQ(listed.error().code(), Errc::kCorrupt);
 }
 
+// Nothing else mends them: no deployment has the image.
+TEST_F(PruneTest, RemovesDamagedRefsOfAnImageThatNobodyNeeds) {
+  ASSERT_OK(Pull(old_));
+  const std::string before = Snapshot();
+  const std::string image = "hostapp/image/" + new_.manifest.digest.Hex();
+  const std::string layer = "hostapp/layer/" + new_.config.diff_ids[1].Hex();
+  for (const std::string damage : {"truncate -s 5 ", "rm -f {}; mkfifo ", "rm -f {}; mkdir "}) {
+    ASSERT_OK(Pull(new_));
+    for (const std::string& ref : {image, layer}) {
+      const std::string file = Repo() + "/refs/heads/" + ref;
+      std::string command = damage + file;
+      if (const size_t at = command.find("{}"); at != std::string::npos) command.replace(at, 2, file);
+      ASSERT_EQ(Run(command).first, 0) << command;
+    }
+    EXPECT_EQ(CheckStore(store(), ctx())->problems.size(), 2U) << damage;
+    const auto report = Prune(store(), {old_.manifest.digest}, PruneMode::kRemove, ctx());
+    ASSERT_OK(report);
+    EXPECT_THAT(report->refs, ElementsAre(image, layer)) << damage;
+    EXPECT_EQ(Snapshot(), before) << damage;
+  }
+  ExpectOstreeFsckClean();
+}
+
+TEST_F(PruneTest, RemovesNothingWhenARefOfAKeptImageOrOfSomebodyElseIsDamaged) {
+  ASSERT_OK(Pull(old_));
+  const std::string heads = Repo() + "/refs/heads/";
+  const std::string layer = "hostapp/layer/" + old_.config.diff_ids[1].Hex();
+  ASSERT_EQ(Run("ostree --repo=" + Repo() + " refs --create=somebody/else " + layer).first, 0);
+  ASSERT_EQ(Run("cp -r " + heads + " " + (dir_ / "heads")).first, 0);
+  for (const std::string& ref : {layer, "hostapp/image/" + old_.manifest.digest.Hex(), std::string("somebody/else")}) {
+    ASSERT_EQ(Run("truncate -s 5 " + heads + ref).first, 0);
+    const std::string before = Snapshot();
+    const auto report = Prune(store(), {old_.manifest.digest}, PruneMode::kRemove, ctx());
+    ASSERT_FALSE(report.ok()) << ref;
+    EXPECT_EQ(report.error().code(), Errc::kCorrupt);
+    EXPECT_THAT(report.error().message(), HasSubstr(ref));
+    EXPECT_EQ(Snapshot(), before) << ref;
+    ASSERT_EQ(Run("cp " + (dir_ / "heads/") + ref + " " + heads + ref).first, 0);
+  }
+  ASSERT_OK(Prune(store(), {old_.manifest.digest}, PruneMode::kRemove, ctx()));
+}
+
 TEST_F(PruneTest, RemovesNothingWhenAKeptImageIsDamaged) {
   ASSERT_OK(Pull(old_));
   ASSERT_OK(Pull(new_));
