@@ -49,6 +49,22 @@ Status CheckMember(const TarEntry& entry) {
 
 LayerBuilder::LayerBuilder() : root_{ImpliedDirectory(), {}} {}
 
+// Also those of members that later ones replace: as long as the layer is read, nobody knows.
+Status LayerBuilder::CountXattrs(const TarEntry& entry, const Xattrs& xattrs) {
+  for (const auto& [name, value] : xattrs) xattr_bytes_ += sizeof(Xattrs::value_type) + name.size() + value.size();
+  if (xattr_bytes_ <= kMaxLayerXattrBytes) return Ok();
+  return Refuse(entry.path, StrCat("with it, the layer's members have more than ", HumanBytes(kMaxLayerXattrBytes),
+                                   " of extended attributes"));
+}
+
+Status LayerBuilder::Drop(const TarEntry& entry, std::string text, LayerIndex::Reason reason) {
+  dropped_bytes_ += sizeof(LayerIndex::Dropped) + text.size();
+  dropped_.push_back({std::move(text), reason});
+  if (dropped_bytes_ <= kMaxLayerDroppedBytes) return Ok();
+  return Refuse(entry.path, StrCat("with it, the list of what no device takes from the layer has more than ",
+                                   HumanBytes(kMaxLayerDroppedBytes)));
+}
+
 Result<std::shared_ptr<Inode>> LayerBuilder::MakeInode(const TarEntry& entry, Inode::Type type) {
   auto inode = std::make_shared<Inode>();
   inode->type = type;
@@ -60,10 +76,11 @@ Result<std::shared_ptr<Inode>> LayerBuilder::MakeInode(const TarEntry& entry, In
   if (type == Inode::Type::kSymlink) inode->link_target = entry.link_target;
   ASSIGN_OR_RETURN(FilteredXattrs xattrs, FilterXattrs(entry));
   inode->xattrs = std::move(xattrs.kept);
+  TRY(CountXattrs(entry, inode->xattrs));
   std::vector<std::string> names = std::move(xattrs.dropped);
   names.insert(names.end(), entry.unknown_keys.begin(), entry.unknown_keys.end());
   if (!names.empty()) {
-    dropped_.push_back({StrCat(entry.path, " (", NamesIn(names), ")"), LayerIndex::Reason::kXattr});
+    TRY(Drop(entry, StrCat(entry.path, " (", NamesIn(names), ")"), LayerIndex::Reason::kXattr));
   }
   return inode;
 }
@@ -192,8 +209,7 @@ Status LayerBuilder::AddSpecial(const TarEntry& entry, LayerIndex::Reason reason
     return Refuse(entry.path, "the same layer has it twice, with two types");
   }
   special_.insert_or_assign(entry.path, reason);
-  dropped_.push_back({entry.path, reason});
-  return Ok();
+  return Drop(entry, entry.path, reason);
 }
 
 }  // namespace hostapp

@@ -4,6 +4,9 @@
 // A member can only name what the same layer has made before it. Nothing is ever followed: a path below a link or a
 // file, a hard link to anything but an earlier file, a member that changes the type of an earlier one are kCorrupt. So
 // no order of members can reach a place that their names do not say.
+//
+// All of a layer but its content is in memory here, and a few megabytes of compressed tar can say gigabytes: beside the
+// limits for one member (TarLimits) there are some for all of them.
 #pragma once
 
 #include <map>
@@ -15,6 +18,11 @@
 #include "ostree-integration/store/layer_index.h"
 
 namespace hostapp {
+
+// Of a layer's members together. An extended attribute counts as its name, its value, and what holds them.
+inline constexpr uint64_t kMaxLayerXattrBytes = uint64_t{16} << 20;
+// Of what is left out: the paths and names that dropped() has.
+inline constexpr uint64_t kMaxLayerDroppedBytes = uint64_t{64} << 20;
 
 class LayerBuilder {
  public:
@@ -38,12 +46,16 @@ class LayerBuilder {
   Status AddSpecial(const TarEntry& entry, LayerIndex::Reason reason);
   Status Place(const std::string& path, std::shared_ptr<Inode> inode);
   Node* Find(const std::string& path);
+  Status Drop(const TarEntry& entry, std::string text, LayerIndex::Reason reason);
+  Status CountXattrs(const TarEntry& entry, const Xattrs& xattrs);
   Result<std::shared_ptr<Inode>> MakeInode(const TarEntry& entry, Inode::Type type);
 
   Node root_;
   std::map<std::string, LayerIndex::Reason, std::less<>> special_;
   std::vector<LayerIndex::Dropped> dropped_;
   std::vector<std::shared_ptr<Inode>> replaced_;
+  uint64_t xattr_bytes_ = 0;
+  uint64_t dropped_bytes_ = 0;
 };
 
 }  // namespace hostapp

@@ -135,5 +135,60 @@ TEST(LayerBuilder, NamesAMemberOnceForAllThatItDoesNotKeep) {  // row 42
   EXPECT_TRUE(said.ends_with(", key, and 969 more)")) << said;
 }
 
+// How many members a layer takes until one is refused, and how it is told.
+std::pair<int, std::string> AddUntilRefused(TarEntry entry, int at_most) {
+  LayerBuilder builder;
+  const std::string path = entry.path;
+  for (int i = 0; i < at_most; ++i) {
+    entry.path = StrCat(path, i);
+    const auto added = builder.Add(entry);
+    if (!added.ok()) {
+      EXPECT_EQ(added.error().code(), Errc::kCorrupt);
+      return {i, added.error().message()};
+    }
+  }
+  return {at_most, ""};
+}
+
+// 500 of them were 0.7 MB of compressed layer and 540 MB of memory.
+TEST(LayerBuilder, RefusesALayerWithTooManyBytesOfExtendedAttributes) {
+  TarEntry folder = Entry("d", Type::kDirectory);
+  for (int i = 0; i < 16; ++i) folder.xattrs.emplace(StrCat("user.", i), std::string(65'000, 'x'));
+  const auto [count, error] = AddUntilRefused(folder, 500);
+  EXPECT_EQ(count, 16);
+  EXPECT_EQ(error, "member d16: with it, the layer's members have more than 16.0 MiB of extended attributes");
+}
+
+TEST(LayerBuilder, RefusesManySmallExtendedAttributesBeforeTheyFillTheMemory) {
+  TarEntry file = Entry("f");
+  for (int i = 0; i < 256; ++i) file.xattrs.emplace(StrCat("user.", i), "");
+  const auto [count, error] = AddUntilRefused(file, 10'000);
+  EXPECT_GT(count, 500);
+  EXPECT_LT(count, 1'000);
+  EXPECT_THAT(error, HasSubstr("of extended attributes"));
+}
+
+TEST(LayerBuilder, RefusesALayerThatBringsTooMuchThatIsLeftOut) {
+  TarEntry named = Entry(std::string(200, 'n'));
+  for (int i = 0; i < 33; ++i) named.unknown_keys.push_back(std::string(255, 'k'));
+  const std::string rule = ": with it, the list of what no device takes from the layer has more than 64.0 MiB";
+  const auto [count, error] = AddUntilRefused(named, 10'000);
+  EXPECT_LT(count, 8'000);
+  EXPECT_THAT(error, HasSubstr(rule));
+  // 4 KiB of path each.
+  std::string path;
+  for (int i = 0; i < 16; ++i) path += std::string(250, 'p') + "/";
+  const auto [fifos, told] = AddUntilRefused(Entry(path, Type::kFifo), 30'000);
+  EXPECT_LT(fifos, 17'000);
+  EXPECT_THAT(told, HasSubstr(rule));
+}
+
+// A label on each of many files, as SELinux has them, is no more than that.
+TEST(LayerBuilder, TakesALabelOnEachOfManyFiles) {
+  TarEntry file = Entry("usr/share/some/where/file");
+  file.xattrs.emplace("security.selinux", "system_u:object_r:usr_t:s0");
+  EXPECT_EQ(AddUntilRefused(file, 100'000).first, 100'000);
+}
+
 }  // namespace
 }  // namespace hostapp
