@@ -75,12 +75,16 @@ class Part : public ByteSink {
     if (result < 0) return SysError(-result, "emptying the spool file");
     (void)hasher_.Finish();
     size_ = 0;
+    wrong_ = false;
     return Ok();
   }
 
   Status Write(ByteSpan bytes) override {
     TRY(ctx_.cancel.Check());
-    if (bytes.size() > blob_.size - size_) return TooLong(blob_);
+    if (bytes.size() > blob_.size - size_) {
+      wrong_ = true;
+      return TooLong(blob_);
+    }
     uint64_t offset = size_;
     for (ByteSpan rest = bytes; !rest.empty();) {
       const ssize_t put = ctx_.sys.PwriteAt(file_, rest.data(), rest.size(), static_cast<off_t>(offset));
@@ -93,7 +97,14 @@ class Part : public ByteSink {
     return Ok();
   }
 
-  Status Check() { return CheckComplete(blob_, size_, hasher_.Finish()); }
+  Status Check() {
+    Status status = CheckComplete(blob_, size_, hasher_.Finish());
+    wrong_ = !status.ok();
+    return status;
+  }
+  // What is there is not the blob. That the source only says so (kCorrupt: an answer against the rules) is no sign of
+  // it.
+  bool wrong() const { return wrong_; }
   uint64_t size() const { return size_; }
   uint64_t downloaded() const { return downloaded_; }
 
@@ -111,6 +122,7 @@ class Part : public ByteSink {
   Hasher hasher_;
   uint64_t size_ = 0;
   uint64_t downloaded_ = 0;
+  bool wrong_ = false;
 };
 
 Result<UniqueFd> OpenPart(int dir, const std::string& name, OpContext& ctx) {
@@ -128,16 +140,17 @@ Result<UniqueFd> OpenPart(int dir, const std::string& name, OpContext& ctx) {
   return file;
 }
 
-// Rehashes, fetches the rest, checks. kCorrupt leaves an empty part.
+// Fetches the rest, checks.
 Status Complete(Part& part, const Descriptor& blob, BlobSource& source, OpContext& ctx) {
-  Status status = Ok();
-  if (part.size() < blob.size || blob.size == 0) {
-    if (blob.size > 0) status = source.Fetch(blob, part.size(), part, ctx);
-  }
-  if (status.ok()) status = part.Check();
-  if (status.ok() || status.error().code() != Errc::kCorrupt) return status;
-  TRY(part.Restart());
-  return status;
+  if (part.size() < blob.size) TRY(source.Fetch(blob, part.size(), part, ctx));
+  return part.Check();
+}
+
+Status TryOnceMore(Part& part, const Status& failed, const Descriptor& blob, BlobSource& source, OpContext& ctx) {
+  ctx.log.Info(StrCat(blob.digest.Short(), ": ", failed.error().message(), "; ",
+                      part.wrong() ? "fetching it again from its start" : "trying once more"));
+  if (part.wrong()) TRY(part.Restart());
+  return Complete(part, blob, source, ctx);
 }
 
 }  // namespace
@@ -166,14 +179,10 @@ Result<SpooledBlob> SpoolBlob(int spool_dir, const Descriptor& blob, BlobSource&
   Part part(file.get(), blob, ctx);
   Status status = part.Rehash();
   if (status.ok()) status = Complete(part, blob, source, ctx);
-  if (!status.ok() && status.error().code() == Errc::kCorrupt) {
-    ctx.log.Info(StrCat(blob.digest.Short(), ": ", status.error().message(), "; fetching it again from its start"));
-    status = Complete(part, blob, source, ctx);
-  }
+  if (!status.ok() && status.error().code() == Errc::kCorrupt) status = TryOnceMore(part, status, blob, source, ctx);
   if (status.ok()) return SpooledBlob{std::move(file), name, part.downloaded()};
   // Wrong bytes are of no use to the next run, and a full disk has none to spare. What an interruption left, is.
-  const Errc code = status.error().code();
-  if (code == Errc::kCorrupt || code == Errc::kNoSpace) (void)RemoveFile(spool_dir, name, ctx.sys);
+  if (part.wrong() || status.error().code() == Errc::kNoSpace) (void)RemoveFile(spool_dir, name, ctx.sys);
   return std::move(status).While(blob.digest.ToString()).error();
 }
 

@@ -85,8 +85,10 @@ std::optional<Error> Attempt(Session& session, const Descriptor& blob, Fetching&
   const bool asked_for_part = state.position > 0 && state.ranges;
   answer = session.Send(BlobCall(session, blob, state), receiver, ctx);
   final = false;
-  if (asked_for_part && (receiver.wrong_range() || answer.status() == 416)) {
-    // Once: the next attempt begins at the first byte and skips what we have.
+  const bool breaks_a_rule = !answer.accepted() && answer.ToError().code() == Errc::kCorrupt;
+  if (asked_for_part && (receiver.wrong_range() || breaks_a_rule)) {
+    // Once: the next attempt begins at the first byte and skips what we have. Some servers know ranges and answer them
+    // with 416, another 4xx or a length that is none of the blob's.
     state.ranges = false;
     return answer.ToError();
   }

@@ -122,6 +122,25 @@ TEST_F(SpoolBlobTest, GoesOnWhereTheConnectionBroke) {
   EXPECT_EQ(ReadAll(second->file.get()), bytes_);
 }
 
+// A web page of a captive portal, a 200 with another length: they say nothing about the bytes that are there.
+TEST_F(SpoolBlobTest, KeepsThePartWhenTheSourceAnswersAgainstTheRules) {
+  source_.Add({bytes_, 4321});
+  ASSERT_FALSE(Spool().ok());
+  source_.Add({bytes_, 0, Errc::kCorrupt});
+  source_.Add({bytes_, 1000, Errc::kCorrupt});
+  const auto second = Spool();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code(), Errc::kCorrupt);
+  EXPECT_EQ(Names(), std::vector<std::string>{PartName()});
+  source_.Add({bytes_, 0, Errc::kCorrupt});
+  source_.Add({bytes_});
+  const auto third = Spool();
+  ASSERT_TRUE(third.ok()) << third.error().message();
+  EXPECT_EQ(source_.offsets(), (std::vector<uint64_t>{0, 4321, 4321, 5321, 5321}));
+  EXPECT_EQ(third->downloaded, bytes_.size() - 5321);
+  EXPECT_EQ(ReadAll(third->file.get()), bytes_);
+}
+
 TEST_F(SpoolBlobTest, AsksForNothingWhenTheBlobIsThere) {
   WritePart(bytes_);
   const auto spooled = Spool();

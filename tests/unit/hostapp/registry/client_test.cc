@@ -388,6 +388,26 @@ TEST_F(Client, BeginsAnewWhenTheRegistryRefusesARange) {
   EXPECT_THAT(RequestedRanges(), ElementsAre("bytes=2000-", ""));
 }
 
+// The part that is there is kept: to begin at the first byte is for the next attempt to try.
+TEST_F(Client, BeginsAnewWhenARangeIsAnsweredAgainstTheRules) {
+  const std::string bytes = Noise(5000);
+  const Descriptor blob = Blob(bytes);
+  const FakeReply odd[] = {
+      {.status = 400},
+      {.body = bytes.substr(2000)},
+      {.status = 206, .headers = {{"Content-Range", "bytes 2000-4999/5000"}}, .body = bytes},
+  };
+  for (const FakeReply& reply : odd) {
+    registry_.SetHook([&](const FakeRequest& request) -> std::optional<FakeReply> {
+      if (request.header("range").empty()) return std::nullopt;
+      return reply;
+    });
+    const auto fetched = Fetch(blob, 2000);
+    ASSERT_TRUE(fetched.ok()) << reply.status << ": " << fetched.error().message();
+    EXPECT_EQ(*fetched, bytes.substr(2000)) << reply.status;
+  }
+}
+
 // --- Sizes that lie ---
 
 TEST_F(Client, StopsOneByteAfterTheSizeItWasTold) {
