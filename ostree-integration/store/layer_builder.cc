@@ -121,6 +121,10 @@ Result<Node*> LayerBuilder::Parent(const std::string& path) {
       if (special_.contains(std::string_view(path).substr(0, slash))) {
         return Refuse(path, "it is below a device or FIFO of the same layer");
       }
+      if (++implied_folders_ > kMaxImpliedFolders) {
+        return Refuse(path, StrCat("with it, the layer names more than ", kMaxImpliedFolders,
+                                   " folders that no member of it is"));
+      }
       found = at->children.emplace(name, Node{ImpliedDirectory(), {}}).first;
     }
     if (!found->second.is_dir()) {
@@ -175,6 +179,11 @@ Status LayerBuilder::Place(const std::string& path, std::shared_ptr<Inode> inode
 Result<std::shared_ptr<Inode>> LayerBuilder::AddLeaf(const TarEntry& entry) {
   if (entry.path.empty()) return Refuse("/", "the root of a layer must be a folder");
   const bool is_file = entry.type == TarEntry::Type::kFile;
+  if (!is_file) link_bytes_ += entry.link_target.size();
+  if (link_bytes_ > kMaxLayerLinkBytes) {
+    return Refuse(entry.path,
+                  StrCat("with it, the targets of the layer's links have more than ", HumanBytes(kMaxLayerLinkBytes)));
+  }
   ASSIGN_OR_RETURN(std::shared_ptr<Inode> inode,
                    MakeInode(entry, is_file ? Inode::Type::kFile : Inode::Type::kSymlink));
   TRY(Place(entry.path, inode));

@@ -23,6 +23,9 @@ namespace hostapp {
 inline constexpr uint64_t kMaxLayerXattrBytes = uint64_t{16} << 20;
 // Of what is left out: the paths and names that dropped() has.
 inline constexpr uint64_t kMaxLayerDroppedBytes = uint64_t{64} << 20;
+inline constexpr uint64_t kMaxLayerLinkBytes = uint64_t{64} << 20;
+// One name can say 255 folders; those that are members are counted by TarLimits.
+inline constexpr uint64_t kMaxImpliedFolders = 250'000;
 
 class LayerBuilder {
  public:
@@ -56,6 +59,8 @@ class LayerBuilder {
   std::vector<std::shared_ptr<Inode>> replaced_;
   uint64_t xattr_bytes_ = 0;
   uint64_t dropped_bytes_ = 0;
+  uint64_t link_bytes_ = 0;
+  uint64_t implied_folders_ = 0;  // made, whatever became of them
 };
 
 }  // namespace hostapp

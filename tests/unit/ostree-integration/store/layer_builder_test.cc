@@ -183,6 +183,30 @@ TEST(LayerBuilder, RefusesALayerThatBringsTooMuchThatIsLeftOut) {
   EXPECT_THAT(told, HasSubstr(rule));
 }
 
+// Each says 255 folders, in little more than a kilobyte of tar that compresses well.
+TEST(LayerBuilder, RefusesALayerWithTooManyFoldersThatNoMemberSays) {
+  LayerBuilder builder;
+  std::string below;
+  for (int i = 0; i < 254; ++i) below += "/d";
+  for (int i = 0; i < 1'000; ++i) {
+    const auto added = builder.Add(Entry(StrCat(i, below, "/f")));
+    if (i < 970) {
+      ASSERT_TRUE(added.ok()) << added.error().message();
+    } else if (!added.ok()) {
+      EXPECT_EQ(added.error().code(), Errc::kCorrupt);
+      EXPECT_THAT(added.error().message(), HasSubstr("names more than 250000 folders that no member of it is"));
+      return;
+    }
+  }
+  FAIL() << "as many folders as anybody likes";
+}
+
+TEST(LayerBuilder, RefusesALayerWithTooManyBytesOfLinkTargets) {
+  const auto [count, error] = AddUntilRefused(Entry("l", Type::kSymlink, std::string(4'096, 't')), 20'000);
+  EXPECT_LT(count, 16'500);
+  EXPECT_THAT(error, HasSubstr("with it, the targets of the layer's links have more than 64.0 MiB"));
+}
+
 // A label on each of many files, as SELinux has them, is no more than that.
 TEST(LayerBuilder, TakesALabelOnEachOfManyFiles) {
   TarEntry file = Entry("usr/share/some/where/file");
