@@ -100,6 +100,20 @@ Status Wait(std::chrono::seconds stability, OpContext& ctx) {
   return Ok();
 }
 
+// Whatever could not be written, the trial is not left running: if not even the ledger could, this boot used up a try.
+// An error only where there is nothing to leave any more: the trial was marked good by hand while the checks ran.
+Status FailRunning(const Device& device, const CheckResult& failed, OpContext& ctx) {
+  const bool timed_out = failed.outcome == CheckResult::Outcome::kTimedOut;
+  const bootsel::Cause cause = timed_out ? bootsel::Cause::kCheckTimeout : bootsel::Cause::kCheckFailed;
+  const Status marked = MarkFailed(device, cause, FailureText(failed), ctx).status();
+  if (marked.ok() || marked.error().code() == Errc::kCancelled) return marked;
+  const Result<StoredLedger> now = ReadLedger(device.sysroot);
+  if (now.ok() && device.Runs(now->ledger.default_deployment.serial)) return marked;
+  ctx.log.Warning(StrCat("deployment ", device.booted->serial, " failed its checks (", failed.name,
+                         ") and is left, but: ", marked.error().message()));
+  return Ok();
+}
+
 Status ReadSettings(const std::string& path, HealthOptions& options) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(AT_FDCWD, path, kMaxSettingsBytes));
   return ParseHealthOptions(text, path, options);
@@ -153,9 +167,7 @@ Result<ProofReport> ProveRunning(const Device& device, const HealthOptions& opti
     report.verdict = ProofReport::Verdict::kGood;
     return report;
   }
-  const bool timed_out = failed->outcome == CheckResult::Outcome::kTimedOut;
-  const bootsel::Cause cause = timed_out ? bootsel::Cause::kCheckTimeout : bootsel::Cause::kCheckFailed;
-  TRY(MarkFailed(device, cause, FailureText(*failed), ctx).status());
+  TRY(FailRunning(device, *failed, ctx));
   report.verdict = ProofReport::Verdict::kFailed;
   return report;
 }

@@ -40,8 +40,9 @@ struct ProofReport {
 };
 
 // Runs the checks and, while the running deployment is the trial, decides: MarkGood(), if it is healthy and still is
-// after the stability window, or MarkFailed(). A crash in the window has used up the try that this boot took. A proven
-// default that has no mark of goodness yet (a device's first deployment) gets one when it is healthy.
+// after the stability window, or MarkFailed(), and kFailed even if the ledger or the loader could not be written (a
+// warning says so): what has failed must not stay. A crash in the window has used up the try that this boot took. A
+// proven default that has no mark of goodness yet (a device's first deployment) gets one when it is healthy.
 Result<ProofReport> ProveRunning(const Device& device, const HealthOptions& options, OpContext& ctx);
 
 }  // namespace hostapp

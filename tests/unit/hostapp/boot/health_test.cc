@@ -13,6 +13,8 @@
 #include "hostapp/base/run_program.h"
 #include "hostapp/base/strings.h"
 #include "hostapp/base/unique_fd.h"
+#include "initramfs/bootsel/transitions.h"
+#include "tests/support/faulty_syscalls.h"
 #include "tests/support/test_sysroot.h"
 
 namespace hostapp {
@@ -280,6 +282,34 @@ TEST(ProveRunning, DoesNotWaitForATrialThatHasFailedAlready) {
   proof.health.options.stability = std::chrono::seconds(600);
   EXPECT_EQ(proof.Prove("exit 1").verdict, ProofReport::Verdict::kFailed);
   EXPECT_LT(proof.context().clock.Monotonic(), std::chrono::seconds(600));
+}
+
+TEST(ProveRunning, LeavesAFailedTrialEvenIfTheLedgerCannotBeWritten) {
+  Proof proof;
+  proof.Boot(2, "trial");
+  const bootsel::Ledger before = proof.Ledger();
+  proof.health.Add(kRequired, "check", "exit 1");
+  testing::FaultySyscalls read_only(1, EROFS, testing::FaultySyscalls::Which::kThatAndAllAfter);
+  OpContext ctx{proof.ctx().clock, proof.ctx().log, proof.ctx().progress, {}, read_only};
+  const auto report = ProveRunning(OpenDevice(proof.paths(), proof.ctx()).value(), proof.health.options, ctx);
+  ASSERT_TRUE(report.ok()) << "no verdict, so no restart: " << report.error().message();
+  EXPECT_EQ(report->verdict, ProofReport::Verdict::kFailed);
+  EXPECT_EQ(proof.Ledger(), before);
+  EXPECT_THAT(proof.context().log.warnings(), ElementsAre(HasSubstr("deployment 2 failed its checks")));
+}
+
+TEST(ProveRunning, StaysOnATrialThatWasMarkedGoodByHandWhileACheckFailed) {
+  Proof proof;
+  proof.Boot(2, "trial");
+  const std::string ledger = proof.root() + "/hostapp/boot-ledger", good = proof.dir() / "ledger-after-mark-good";
+  std::filesystem::copy_file(ledger, proof.dir() / "ledger-before");
+  proof.Edit([](bootsel::Ledger& edited) { bootsel::PromoteTrial(edited); });
+  std::filesystem::rename(ledger, good);
+  std::filesystem::rename(proof.dir() / "ledger-before", ledger);
+  proof.health.Add(kRequired, "check", "cp " + good + " " + ledger + "; exit 1");
+  const auto report = ProveRunning(OpenDevice(proof.paths(), proof.ctx()).value(), proof.health.options, proof.ctx());
+  ASSERT_FALSE(report.ok()) << "a restart of a proven release";
+  EXPECT_EQ(report.error().code(), Errc::kNotFound);
 }
 
 TEST(ReadHealthOptions, TakesTheDevicesOwnOverTheImages) {

@@ -3,9 +3,11 @@
 // same behaviour by its own suite.
 #include "hostapp/boot/follow_ledger.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hostapp/boot/health.h"
 #include "hostapp/boot/mark.h"
 #include "hostapp/boot/reconcile.h"
 #include "hostapp/boot/rollback.h"
@@ -17,6 +19,7 @@
 namespace hostapp {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -47,6 +50,9 @@ struct GrubDevice : TestSysroot {
     testing::WriteText(StrCat(boot(), "/hostapp/", digest.Hex(), "/linux"), kernel);
     testing::WriteText(StrCat(boot(), "/hostapp/", digest.Hex(), "/SHA256SUMS"), sums);
     return digest;
+  }
+  OpContext With(Syscalls& sys) {
+    return {.clock = context().clock, .log = context().log, .progress = context().progress, .cancel = {}, .sys = sys};
   }
   Deployment Get(DeploymentSerial serial) { return LoadDeployment(Open(), serial).value(); }
   Device device() { return OpenDevice(paths(), quiet_ctx).value(); }
@@ -178,6 +184,30 @@ TEST(FollowLedger, ATrialWhoseKernelIsDamagedHasFailedAsSoonAsTheDefaultRuns) {
   ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
   EXPECT_EQ(device.Ledger().last_failure.cause, bootsel::Cause::kLoaderGaveUp);
   EXPECT_THAT(std::string(device.Ledger().last_failure.Text()), HasSubstr("linux has sha256"));
+}
+
+struct ReadOnlyBoot : testing::FaultySyscalls {
+  int OpenAt(int dir, const char* path, int flags, mode_t mode) override {
+    const bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    return writes && std::string_view(path) == "env" ? -EROFS : FaultySyscalls::OpenAt(dir, path, flags, mode);
+  }
+};
+
+TEST(FollowLedger, ATrialThatFailsItsChecksIsLeftEvenIfTheLoaderCannotBeTold) {
+  GrubDevice device;
+  device.StartTrial3();
+  device.Boot(3, "trial");
+  ReadOnlyBoot read_only;
+  OpContext ctx = device.With(read_only);
+  HealthOptions options{.root = device.dir() / "running", .systemctl = {}};
+  const std::string check = options.root + "/usr/lib/hostapp/health.d/required/network";
+  testing::WriteText(check, "#!/bin/sh\nexit 1\n");
+  std::filesystem::permissions(check, std::filesystem::perms(0755));
+  const auto proof = ProveRunning(device.device(), options, ctx);
+  ASSERT_TRUE(proof.ok()) << "no verdict, so no restart: " << proof.error().message();
+  EXPECT_EQ(proof->verdict, ProofReport::Verdict::kFailed);
+  EXPECT_EQ(device.Ledger().last_failure.serial, 3U);
+  EXPECT_THAT(device.context().log.warnings(), Contains(HasSubstr("opening GRUB's environment block")));
 }
 
 TEST(FollowLedger, ATryGivenBackAtShutdownIsTheLoadersToo) {
