@@ -112,6 +112,17 @@ bool WorthARestart(const Ledger& ledger, const Asked& asked, const Facts& facts)
   return ledger.foreign_boots == 0 || ledger.foreign_boot_set != asked.boot_set;
 }
 
+// Whether a boot that does not reach user space is one more of the default's. Under a kernel that it did not bring it
+// is not, or a trial's kernel that can mount nothing would make a sound default give way. Once it has given way, or is
+// not there, the count only gives each that stands in for it its turn.
+bool SpeaksOfTheDefault(const Ledger& ledger, const Asked& asked, const Facts& facts) {
+  const Serial serial = ledger.default_deployment.serial;
+  const DeploymentFacts* deployment = Find(facts, serial);
+  if (deployment == nullptr || !deployment->complete) return true;
+  if (ledger.default_attempts >= kAttemptsPerCandidate) return true;
+  return KernelFor(serial, ledger, asked, facts) != Kernel::kForeign;
+}
+
 // The default or what stands in for it, filled into `choice`, which says already what became of the trial.
 Choice BootDefault(Choice choice, Reason reason, const Ledger& ledger, const Asked& asked, const Facts& facts) {
   choice.serial = CandidateForAttempt(ledger, facts);
@@ -125,7 +136,7 @@ Choice BootDefault(Choice choice, Reason reason, const Ledger& ledger, const Ask
   choice.kernel = KernelFor(choice.serial, ledger, asked, facts);
   const bool restart = choice.kernel == Kernel::kForeign && WorthARestart(ledger, asked, facts);
   choice.action = restart ? Action::kRestart : Action::kBoot;
-  choice.counts_attempt = !restart && !facts.attempt_counted;
+  choice.counts_attempt = !restart && !facts.attempt_counted && SpeaksOfTheDefault(ledger, asked, facts);
   return choice;
 }
 

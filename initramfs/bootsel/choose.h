@@ -76,7 +76,7 @@ struct Choice {
   Reason reason = Reason::kDefault;
   Kernel kernel = Kernel::kOutside;
   bool takes_try = false;             // the trial's; durably, before anything of it is opened
-  bool counts_attempt = false;        // of the default
+  bool counts_attempt = false;        // of the default, unless a foreign kernel may be why it does not get there
   bool remakes_ledger = false;        // both slots were lost
   std::optional<Cause> trial_failed;  // the ledger's trial is over, and why
   friend bool operator==(const Choice&, const Choice&) = default;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <ostream>
 #include <vector>
 
@@ -67,7 +68,7 @@ Choice Boots(Serial serial, Reason reason, Kernel kernel = Kernel::kOwn) {
   choice.reason = reason;
   choice.kernel = kernel;
   choice.takes_try = reason == Reason::kTrial;
-  choice.counts_attempt = reason != Reason::kTrial && reason != Reason::kAskedFor;
+  choice.counts_attempt = reason != Reason::kTrial && reason != Reason::kAskedFor && kernel != Kernel::kForeign;
   return choice;
 }
 
@@ -370,6 +371,10 @@ class StateSpace : public testing::TestWithParam<int> {
     if (choice.action == Action::kRestart && (!writable || after.foreign_boots == 0)) return "restarts uncounted";
     if (choice.kernel == Kernel::kOwn && !(OnDisk(choice.serial)->boot_set == asked.boot_set))
       return "calls a foreign kernel own";
+    if (choice.counts_attempt && choice.kernel == Kernel::kForeign && CanBoot(2) && ledger != nullptr &&
+        ledger->default_deployment.serial == 2 && ledger->default_attempts < kAttemptsPerCandidate) {
+      return "counts a foreign kernel's boot against the default";
+    }
     if (choice.trial_failed && after.last_failure.serial != 4) return "ends a trial without recording it";
     if (!writable && (choice.takes_try || choice.trial_failed || choice.remakes_ledger))
       return "decides what it cannot write";
@@ -444,6 +449,56 @@ TEST(RepeatedBoots, NeverBootTheTrialMoreOftenThanItHasTries) {
   int trials = 0;
   for (const Choice& choice : stuck) trials += choice.serial == kTrial ? 1 : 0;
   EXPECT_EQ(trials, 2);
+}
+
+// One boot of a kernel that can mount none of `unmountable`, round after round, as the helper does it. Returns what was
+// mounted in the end; kNoSerial: the machine restarted.
+Serial BootAsTheHelper(Device& device, const Asked& asked, const std::vector<Serial>& unmountable) {
+  for (DeploymentFacts& facts : device.deployments) facts.unbootable = false;
+  bool counted = false;
+  for (;;) {
+    Facts facts = device.facts();
+    facts.attempt_counted = counted;
+    const Choice choice = Choose(&device.ledger, asked, facts);
+    device.ledger = LedgerAfter(&device.ledger, asked, facts, choice, {});
+    counted = counted || choice.counts_attempt;
+    if (choice.action != Action::kBoot) return kNoSerial;
+    if (std::find(unmountable.begin(), unmountable.end(), choice.serial) == unmountable.end()) return choice.serial;
+    if (choice.serial == device.ledger.trial.serial) FailTrial(device.ledger, Cause::kMount, "", {});
+    device[choice.serial].unbootable = true;
+  }
+}
+
+const std::vector<Serial> kAll = {kPrevious, kDefault, kProven, kTrial, kUnproven};
+
+TEST(RepeatedBoots, OfATrialsKernelThatMountsNothingAreNotTheDefaultsFailure) {
+  for (uint8_t tries = 1; tries <= kMaxTries; tries++) {
+    Device device;
+    device.ledger.trial.tries_left = tries;
+    // The loader, which nobody tells that the trial has failed, uses up its own count.
+    for (int boot = 0; boot < tries; boot++) BootAsTheHelper(device, AskFor(kTrial), kAll);
+    EXPECT_EQ(device.ledger.default_attempts, 0U) << "tries " << int{tries};
+    EXPECT_EQ(device.ledger.last_failure.serial, kTrial);
+    EXPECT_EQ(BootAsTheHelper(device, AskFor(kDefault), {}), kDefault) << "tries " << int{tries};
+  }
+}
+
+TEST(RepeatedBoots, OfADefaultThatItsOwnKernelCannotMountMakeItGiveWay) {
+  for (const bool gone : {false, true}) {
+    Device device;
+    device.ledger.trial = {};
+    device[kDefault].complete = !gone;
+    Serial mounted = kNoSerial;
+    int boots = 0;
+    for (; mounted == kNoSerial && boots < 20; boots++) mounted = BootAsTheHelper(device, AskFor(kDefault), {kDefault});
+    EXPECT_EQ(mounted, kPrevious) << "under the default's kernel, which is better than none";
+    EXPECT_EQ(boots, gone ? 2 : 4);
+    EXPECT_GT(device.ledger.default_attempts, 0U);
+    // Nor is what stands in for it tried for ever: it comes no further under that kernel.
+    std::vector<Serial> stand_ins;
+    for (int boot = 0; boot < 9; boot++) stand_ins.push_back(BootAsTheHelper(device, AskFor(kDefault), {kDefault}));
+    EXPECT_NE(std::find(stand_ins.begin(), stand_ins.end(), kProven), stand_ins.end());
+  }
 }
 
 }  // namespace
