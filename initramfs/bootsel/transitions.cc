@@ -44,8 +44,9 @@ bool GiveTryBack(Ledger& ledger) {
 }
 
 void ReachUserSpace(Ledger& ledger, Serial booted, const Digest& boot_set, Reason reason, std::optional<int64_t> now) {
+  const bool counted = ledger.default_attempts != 0;
   ledger.default_attempts = 0;
-  if (reason != Reason::kDefaultGaveWay || booted == ledger.default_deployment.serial) return;
+  if (reason != Reason::kDefaultGaveWay || !counted || booted == ledger.default_deployment.serial) return;
   Failure failure;
   failure.serial = ledger.default_deployment.serial;
   failure.time = now;

@@ -26,7 +26,8 @@ bool GiveTryBack(Ledger& ledger);
 
 // The running system reached user space as `booted`. Clears the default's attempts. If that happened because the
 // default gave way (`reason`), the default is over: it becomes the last failure and `booted` takes its place, with the
-// old default as previous. `boot_set` is what deployment.json says of `booted`; used only then.
+// old default as previous. Once a boot: without attempts the default is another one since, or what kept it from booting
+// (a foreign kernel) is not counted against it. `boot_set` is what deployment.json says of `booted`; used only then.
 void ReachUserSpace(Ledger& ledger, Serial booted, const Digest& boot_set, Reason reason, std::optional<int64_t> now);
 
 }  // namespace hostapp::bootsel

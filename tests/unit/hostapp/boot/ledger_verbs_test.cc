@@ -29,6 +29,10 @@ struct Device3 : TestSysroot {
   Deployment Get(DeploymentSerial serial) { return LoadDeployment(Open(), serial).value(); }
   void StartTrial3(int tries = 3) { SetTrial(Get(3), tries); }
   Device device() { return OpenDevice(paths(), ctx()).value(); }
+  void BootAfterTheDefaultGaveWay(DeploymentSerial to) {
+    Edit([](bootsel::Ledger& ledger) { ledger.default_attempts = bootsel::kAttemptsPerCandidate + 1; });
+    Boot(to, "default-gave-way");
+  }
   bool IsGood(DeploymentSerial serial) { return HasMark(Open(), serial, Mark::kGood); }
 };
 
@@ -287,11 +291,23 @@ TEST(Reconcile, EndsATrialThatHasNoTriesLeftUnlessItRuns) {
 
 TEST(Reconcile, TakesOverWhatTheDefaultGaveWayTo) {
   Device3 sysroot;
-  sysroot.Boot(1, "default-gave-way");
+  sysroot.BootAfterTheDefaultGaveWay(1);
   EXPECT_THAT(Reconcile(sysroot.device(), sysroot.ctx())->settled,
               ElementsAre(HasSubstr("deployment 2 did not reach")));
   EXPECT_EQ(sysroot.Ledger().default_deployment, Name(sysroot.Get(1)));
   EXPECT_EQ(sysroot.Ledger().last_failure.serial, 2u);
+}
+
+TEST(Reconcile, LeavesWhatAPersonMadeTheDefaultAfterTheOldOneGaveWay) {
+  Device3 sysroot;
+  sysroot.Add(4);
+  sysroot.BootAfterTheDefaultGaveWay(1);
+  ASSERT_TRUE(Reconcile(sysroot.device(), sysroot.ctx()).ok());
+  ASSERT_EQ(Rollback(sysroot.device(), 4, sysroot.ctx())->serial, 4u);
+  const bootsel::Ledger before = sysroot.Ledger();
+  EXPECT_THAT(Reconcile(sysroot.device(), sysroot.ctx())->settled, IsEmpty());
+  EXPECT_EQ(sysroot.Ledger(), before);
+  EXPECT_EQ(before.default_deployment.serial, 4u);
 }
 
 void LoseLedger(const TestSysroot& sysroot) {

@@ -64,6 +64,15 @@ TEST(ReachUserSpace, ClearsTheAttemptsAndNothingElseInAnOrdinaryBoot) {
   EXPECT_EQ(ledger, want);
 }
 
+TEST(ReachUserSpace, LeavesADefaultThatHasNoAttemptsCountedAgainstIt) {
+  Ledger ledger;
+  ledger.default_deployment = Deployment(4);
+  ledger.previous = Deployment(1);
+  const Ledger want = ledger;
+  ReachUserSpace(ledger, 1, DigestOf(1), Reason::kDefaultGaveWay, 99);
+  EXPECT_EQ(ledger, want);
+}
+
 TEST(ReachUserSpace, MakesTheOneThatStoodInTheDefault) {
   Ledger ledger;
   ledger.default_deployment = Deployment(2);
