@@ -11,11 +11,16 @@ namespace {
 
 bool HasTrial(const bootsel::Ledger& ledger) { return ledger.trial.serial != bootsel::kNoSerial; }
 
-// The release was given up by hand: `upgrade` leaves it alone from now on, as one that failed.
-void EndTrial(bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
+// The release was given up by hand: `upgrade` leaves it alone from now on, as one that failed. The mark that a
+// mark-good left which was cut short goes first: a cut after it leaves an ordinary trial, one before it what there was.
+// With the ledger lost, what was given up would boot for that mark.
+Status EndTrial(const Device& device, bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
+  const Status cleared = ClearMark(device.sysroot, ledger.trial.serial, Mark::kGood, ctx);
+  if (!cleared.ok() && cleared.error().code() != Errc::kNotFound) return cleared;  // a deployment that is gone has none
   bootsel::FailTrial(ledger, bootsel::Cause::kMarkedFailed, "ended by a rollback", PlausibleNow(ctx.clock));
   report.trial_ended = true;
   report.serial = ledger.default_deployment.serial;
+  return Ok();
 }
 
 void MakeDefault(bootsel::Ledger& ledger, const bootsel::NamedDeployment& next) {
@@ -27,10 +32,7 @@ void MakeDefault(bootsel::Ledger& ledger, const bootsel::NamedDeployment& next) 
 }
 
 Status GoBack(const Device& device, bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
-  if (HasTrial(ledger)) {
-    EndTrial(ledger, report, ctx);
-    return Ok();
-  }
+  if (HasTrial(ledger)) return EndTrial(device, ledger, report, ctx);
   if (ledger.previous.serial == bootsel::kNoSerial) {
     return Error(Errc::kNotFound, "there is no previous deployment to go back to");
   }
@@ -72,7 +74,7 @@ Status GoTo(const Device& device, bootsel::Ledger& ledger, const Deployment& tar
     return Ok();
   }
   if (HasTrial(ledger) && !is_trial) {
-    EndTrial(ledger, report, ctx);
+    TRY(EndTrial(device, ledger, report, ctx));
     report.serial = target.serial;
   }
   const bool is_default = ledger.default_deployment.serial == target.serial;

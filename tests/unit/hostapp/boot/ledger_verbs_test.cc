@@ -166,6 +166,28 @@ TEST(Rollback, EndsATrialThatWaitsOrRunsAndKeepsTheDefault) {
   }
 }
 
+TEST(Rollback, TakesAwayTheMarkOfAMarkGoodThatWasCutShort) {
+  for (const std::optional<DeploymentSerial> to :
+       {std::optional<DeploymentSerial>(), std::optional<DeploymentSerial>(1)}) {
+    Device3 sysroot;
+    sysroot.StartTrial3();
+    sysroot.Boot(3, "trial");
+    testing::WriteText(sysroot.DeploymentPath(3) + "/good", "");
+    ASSERT_TRUE(Rollback(sysroot.device(), to, sysroot.ctx())->trial_ended);
+    EXPECT_FALSE(sysroot.IsGood(3)) << "it would boot when the ledger is lost";
+    EXPECT_EQ(StateOf(sysroot.Get(3), sysroot.Ledger()), State::kFailed);
+  }
+}
+
+TEST(Rollback, EndsATrialWhoseDeploymentIsGone) {
+  Device3 sysroot;
+  sysroot.StartTrial3();
+  sysroot.Boot(2);
+  std::filesystem::remove_all(sysroot.DeploymentPath(3));
+  EXPECT_TRUE(Rollback(sysroot.device(), std::nullopt, sysroot.ctx())->trial_ended);
+  EXPECT_EQ(sysroot.Ledger().trial.serial, bootsel::kNoSerial);
+}
+
 TEST(Rollback, IsNotFoundWithNothingToGoBackTo) {
   TestSysroot sysroot;
   sysroot.SetDefault(sysroot.Add(1));
