@@ -126,13 +126,15 @@ Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
 }
 
 Status GrubLoader::Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) {
-  TRY(MarkProven(boot_, fallback, ctx));
-  return WriteEnv(boot_, {.default_serial = fallback.serial, .trial = trial.serial, .tries = tries}, ctx);
+  const Status marked = MarkProven(boot_, fallback, ctx);
+  TRY(WriteEnv(boot_, {.default_serial = fallback.serial, .trial = trial.serial, .tries = tries}, ctx));
+  return marked;
 }
 
 Status GrubLoader::Bless(const BootEntry& entry, OpContext& ctx) {
-  TRY(MarkProven(boot_, entry, ctx));
-  return WriteEnv(boot_, {.default_serial = entry.serial}, ctx);
+  const Status marked = MarkProven(boot_, entry, ctx);
+  TRY(WriteEnv(boot_, {.default_serial = entry.serial}, ctx));
+  return marked;
 }
 
 Result<LoaderState> GrubLoader::Read() const {

@@ -61,7 +61,8 @@ class Loader {
   virtual Status Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) = 0;
 
   // From now on `entry`, which is staged, is started, and no trial; if it is proven, it gets its mark of goodness
-  // first.
+  // first. A mark that cannot be made (a new file, and the disk is full) is the error in the end, but keeps neither
+  // this nor Arm() from the rest, which may need no space: the mark counts only where the loader's state is lost.
   virtual Status Bless(const BootEntry& entry, OpContext& ctx) = 0;
 
   // What the loader's state says. Damage is no error: what cannot be understood is absent from the answer.

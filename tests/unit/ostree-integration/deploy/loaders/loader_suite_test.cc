@@ -228,6 +228,31 @@ TEST_P(LoaderSuite, AFailingCallLeavesTheOldStateOrTheNewOne) {
   }
 }
 
+// A full disk, for the file that is a mark of deployment 2, whatever the loader calls it.
+struct NoSpaceForAMark : testing::FaultySyscalls {
+  int OpenAt(int dir, const char* path, int flags, mode_t mode) override {
+    const std::set<std::string_view> marks = {"good", "2", "proven"};
+    return (flags & O_CREAT) != 0 && marks.contains(path) ? -ENOSPC : FaultySyscalls::OpenAt(dir, path, flags, mode);
+  }
+};
+
+TEST_P(LoaderSuite, AMarkThatFindsNoSpaceKeepsNothingElseFromTheLoader) {
+  Settle();
+  ASSERT_TRUE(Make()->Arm(Entry(1), Entry(2, false), 3, ctx()).ok());
+  fs::remove(fs::path(dir_.path()) / "hostapp/uboot/proven");  // which would be overwritten in place
+  NoSpaceForAMark full;
+  UseSyscalls(full);
+  EXPECT_EQ(Make()->Bless(Entry(2), ctx()).error().code(), Errc::kNoSpace);
+  EXPECT_EQ(Read().default_serial, 2U);
+  EXPECT_EQ(Read().trial, std::nullopt);
+  ASSERT_TRUE(Make()->Stage(Entry(3, false), ctx()).ok());
+  EXPECT_EQ(Make()->Arm(Entry(2), Entry(3, false), 3, ctx()).error().code(), Errc::kNoSpace);
+  EXPECT_EQ(Read().trial, (LoaderState::Trial{.serial = 3, .tries_left = 3}));
+  UseSyscalls(quiet_);
+  ASSERT_TRUE(Make()->Arm(Entry(2), Entry(3, false), 3, ctx()).ok());
+  EXPECT_THAT(Read().proven, ::testing::Contains(2U));
+}
+
 TEST_P(LoaderSuite, AFailedStagingIsRepeated) {
   const auto stages = [&](Syscalls& sys) {
     UseSyscalls(sys);
