@@ -40,27 +40,45 @@ Status RemakeIfLost(const Device& device, const LedgerLock& lock, ReconcileRepor
   return Ok();
 }
 
-Status SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
+// Damaged or gone, not only unreadable now.
+bool IsLost(const Status& record) {
+  return !record.ok() && (record.error().code() == Errc::kCorrupt || record.error().code() == Errc::kNotFound);
+}
+
+// What cannot be asked, about a trial that does not run, says nothing against it.
+std::optional<std::string> WhetherLoaderGaveUp(const Device& device, const bootsel::Ledger& ledger, OpContext& ctx) {
+  Result<std::optional<std::string>> gave_up = WhyLoaderGaveUp(device, ledger);
+  if (gave_up.ok()) return *std::move(gave_up);
+  ctx.log.Warning(StrCat("asking whether the boot loader gave up on deployment ", ledger.trial.serial, ": ",
+                         gave_up.error().message()));
+  return std::nullopt;
+}
+
+// Never an error: whatever is wrong with a trial must not keep the attempts of a sound default, or it would give way.
+void SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
   const bootsel::Trial trial = ledger.trial;
-  if (trial.serial == bootsel::kNoSerial) return Ok();
+  if (trial.serial == bootsel::kNoSerial) return;
   if (HasMark(device.sysroot, trial.serial, Mark::kGood)) {
     bootsel::PromoteTrial(ledger);
     report.settled.push_back(
         StrCat("deployment ", trial.serial, " had been marked good when that was interrupted; it is the default now"));
-    return Ok();
+    return;
   }
-  if (device.Runs(trial.serial)) return Ok();
-  ASSIGN_OR_RETURN(const std::optional<std::string> gave_up, WhyLoaderGaveUp(device, ledger));
-  if (gave_up) {
+  if (device.Runs(trial.serial)) return;
+  if (const Status there = LoadDeployment(device.sysroot, trial.serial).status(); IsLost(there)) {
+    bootsel::FailTrial(ledger, bootsel::Cause::kMount, there.error().message(), PlausibleNow(ctx.clock));
+    report.settled.push_back(StrCat("deployment ", trial.serial, " cannot be tried: ", there.error().message()));
+    return;
+  }
+  if (const std::optional<std::string> gave_up = WhetherLoaderGaveUp(device, ledger, ctx); gave_up) {
     bootsel::FailTrial(ledger, bootsel::Cause::kLoaderGaveUp, *gave_up, PlausibleNow(ctx.clock));
     report.settled.push_back(StrCat("deployment ", trial.serial, " never reached its initramfs: ", *gave_up));
-    return Ok();
+    return;
   }
   if (trial.tries_left == 0) {
     bootsel::FailTrial(ledger, bootsel::Cause::kNoTriesLeft, "", PlausibleNow(ctx.clock));
     report.settled.push_back(StrCat("deployment ", trial.serial, " used up its tries without being marked good"));
   }
-  return Ok();
 }
 
 Status SettleBoot(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
@@ -88,8 +106,9 @@ Result<ReconcileReport> Reconcile(const Device& device, OpContext& ctx) {
   ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(device.sysroot, ctx));
   TRY(RemakeIfLost(device, lock, report, ctx));
   TRY(ChangeLedger(lock, device.sysroot, ctx, [&](bootsel::Ledger& ledger) -> Status {
-    TRY(SettleTrial(device, ledger, report, ctx));
-    return SettleBoot(device, ledger, report, ctx);
+    TRY(SettleBoot(device, ledger, report, ctx));
+    SettleTrial(device, ledger, report, ctx);
+    return Ok();
   }));
   TRY(FollowLedger(device, lock, ctx));
   return report;

@@ -14,8 +14,9 @@ struct ReconcileReport {
 };
 
 // At every boot, before the health checks: the running system has reached user space, which clears the default's
-// attempts; a trial without tries that is not running has failed (no-tries-left); a mark-good that was cut short is
-// finished; a lost ledger is made again from proven deployments. Converges: a second time does nothing.
+// attempts; a trial that is not running has failed if it has no tries left (no-tries-left) or its record is damaged or
+// gone (mount); a mark-good that was cut short is finished; a lost ledger is made again from proven deployments.
+// Converges: a second time does nothing.
 Result<ReconcileReport> Reconcile(const Device& device, OpContext& ctx);
 
 // At a shutdown that somebody asked for: a trial that is running gets its try back, at most ten times. True if it did.

@@ -176,6 +176,39 @@ TEST(FollowLedger, ALoaderThatUsedUpItsTriesWithoutTheHelperHasGivenUp) {
   EXPECT_EQ(device.State().trial, std::nullopt);
 }
 
+TEST(FollowLedger, ATrialWhoseRecordIsDamagedHasFailedAndDoesNotKeepTheDefaultsAttempts) {
+  for (const bool gone : {false, true}) {
+    GrubDevice device;
+    device.StartTrial3();
+    device.Edit([](bootsel::Ledger& ledger) { ledger.default_attempts = 2; });
+    const std::string record = device.DeploymentPath(3) + "/deployment.json";
+    testing::WriteText(record, "rubbish");
+    if (gone) std::filesystem::remove(record);
+    device.Boot(2);
+    const auto report = Reconcile(device.device(), device.quiet_ctx);
+    ASSERT_TRUE(report.ok()) << report.error().message();
+    EXPECT_THAT(report->settled, ElementsAre(HasSubstr("deployment 3 cannot be tried")));
+    EXPECT_EQ(device.Ledger().default_attempts, 0U);
+    EXPECT_EQ(device.Ledger().last_failure.cause, bootsel::Cause::kMount);
+    EXPECT_EQ(device.Ledger().trial.serial, bootsel::kNoSerial);
+    EXPECT_EQ(device.State().trial, std::nullopt);
+  }
+}
+
+TEST(FollowLedger, ALoaderThatCannotBeReadDoesNotKeepTheDefaultsAttempts) {
+  GrubDevice device;
+  device.StartTrial3();
+  device.Edit([](bootsel::Ledger& ledger) { ledger.default_attempts = 2; });
+  const std::string entries = device.boot() + "/hostapp/grub/entries";
+  std::filesystem::remove_all(entries);
+  testing::WriteText(entries, "no folder");
+  device.Boot(2);
+  EXPECT_FALSE(Reconcile(device.device(), device.quiet_ctx).ok()) << "it does not follow";
+  EXPECT_EQ(device.Ledger().default_attempts, 0U);
+  EXPECT_EQ(device.Ledger().trial.serial, 3U) << "nothing is known against it";
+  EXPECT_THAT(device.context().log.warnings(), Contains(HasSubstr("gave up on deployment 3")));
+}
+
 TEST(FollowLedger, ATrialWhoseKernelIsDamagedHasFailedAsSoonAsTheDefaultRuns) {
   GrubDevice device;
   device.StartTrial3(3);
