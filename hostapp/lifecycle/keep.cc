@@ -20,6 +20,7 @@ std::string_view NeededAs(const Device& device, const bootsel::Ledger& ledger, D
   if (serial == ledger.default_deployment.serial) return "is the default";
   if (serial == ledger.previous.serial) return "is the previous one";
   if (serial == ledger.trial.serial) return "is on trial";
+  if (serial == ledger.trial.etc_from) return "is where the trial's /etc begins";
   return {};
 }
 

@@ -11,7 +11,7 @@
 namespace hostapp {
 
 // Removes a deployment, pinned or not; its objects go with the next gc. kBusy for the running one, the default,
-// previous and the trial; kNotFound.
+// previous, the trial and the one whose changes to /etc the trial begins with; kNotFound.
 Status Remove(const Device& device, DeploymentSerial serial, OpContext& ctx);
 
 struct GarbageReport {
@@ -23,7 +23,7 @@ struct GarbageReport {
   uint64_t boot_bytes = 0;  // of those: on the boot file system
 };
 
-// Removes what nothing needs: deployments that are neither running, default, previous, trial nor pinned, interrupted
+// Removes what nothing needs: deployments that are neither pinned nor among those that Remove() refuses, interrupted
 // ones, boot sets and images that no deployment left uses, unfinished work. kBusy while another process has the store.
 // A crash leaves some of it for the next time; never a deployment without its files.
 Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpContext& ctx);

@@ -293,6 +293,24 @@ TEST_F(VerbsTest, GcKeepsWhatRunsEvenIfTheLedgerDoesNotNameIt) {
   EXPECT_THAT(Gc().deployments, ElementsAre(2u));
 }
 
+TEST_F(VerbsTest, WhatTheEtcOfAWaitingTrialBeginsFromStays) {
+  for (const char* release : {"1", "2", "3", "4"}) Publish(release, Release(release));
+  ASSERT_TRUE(Deploy("1").ok());
+  for (const char* release : {"2", "3"}) {
+    ASSERT_TRUE(Deploy(release).ok());
+    ASSERT_TRUE(MarkGood(device(), ctx()).ok());
+  }
+  sysroot.Boot(1, "asked-for");
+  ASSERT_TRUE(Deploy("4").ok());
+  sysroot.Boot(3);
+  EXPECT_THAT(Gc().deployments, IsEmpty());
+  const Status removed = Remove(device(), 1, ctx());
+  ASSERT_FALSE(removed.ok());
+  EXPECT_EQ(removed.error().code(), Errc::kBusy);
+  ASSERT_TRUE(Rollback(device(), std::nullopt, ctx()).ok());
+  EXPECT_THAT(Gc().deployments, ElementsAre(1u, 4u));
+}
+
 TEST_F(VerbsTest, GcTakesWhatInterruptedRunsLeft) {
   Publish("1", Release("1"));
   ASSERT_TRUE(Deploy("1").ok());
