@@ -17,9 +17,12 @@ double SecondsSince(std::chrono::nanoseconds start, OpContext& ctx) {
   return std::chrono::duration<double>(ctx.clock.Monotonic() - start).count();
 }
 
+// With the widest serial: the one that it gets must not make it too long, nor a later one when the same arguments are
+// deployed again.
 Status CheckLoaderTakes(const Device& device, const std::vector<std::string>& kernel_arguments) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Loader> loader, OpenLoader(device.sysroot));
   BootEntry entry;
+  entry.serial = bootsel::kMaxSerial;
   entry.arguments = kernel_arguments;
   return loader->Check(entry);
 }

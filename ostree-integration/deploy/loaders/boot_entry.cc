@@ -25,7 +25,7 @@ std::vector<std::string> EntryArguments(const BootEntry& entry) {
 Status CheckEntryArguments(const BootEntry& entry) {
   const size_t bytes = Join(EntryArguments(entry), " ").size();
   if (bytes <= kMaxCommandLineBytes) return Ok();
-  return Error(Errc::kInvalid, StrCat("deployment ", entry.serial, ": its kernel arguments have ", bytes,
+  return Error(Errc::kInvalid, StrCat("the kernel arguments have, with what every entry adds, ", bytes,
                                       " bytes, more than the ", kMaxCommandLineBytes, " that a kernel takes"));
 }
 

@@ -96,8 +96,7 @@ Status MarkProven(int boot, const BootEntry& entry, OpContext& ctx) {
 
 Status GrubLoader::Check(const BootEntry& entry) const {
   if (const size_t bytes = CommandLineBytes(entry); bytes > kMaxCommandLineBytes) {
-    return Error(Errc::kInvalid, StrCat("deployment ", entry.serial,
-                                        ": its kernel arguments have, with the kernel's path that GRUB adds, ", bytes,
+    return Error(Errc::kInvalid, StrCat("the kernel arguments have, with the kernel's path that GRUB adds, ", bytes,
                                         " bytes, more than the ", kMaxCommandLineBytes, " that a kernel takes"));
   }
   for (const std::string& argument : entry.arguments) {

@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "hostapp/base/strings.h"
 #include "hostapp/boot/mark.h"
 #include "hostapp/boot/mount.h"
 #include "hostapp/boot/pin.h"
@@ -23,6 +24,7 @@
 #include "hostapp/lifecycle/open_image.h"
 #include "hostapp/lifecycle/upgrade.h"
 #include "ostree-integration/deploy/boot_set.h"
+#include "ostree-integration/sysroot/open_loader.h"
 #include "tests/support/test_image.h"
 
 namespace hostapp {
@@ -153,6 +155,25 @@ TEST_F(VerbsTest, DeployRefusesBadOptionsBeforeItReadsAnything) {
   EXPECT_EQ(Deploy("one", {.kernel_arguments = {"a b"}}).error().code(), Errc::kInvalid);
   EXPECT_THAT(Serials(), IsEmpty());
   EXPECT_EQ(Images(), 0u);
+}
+
+TEST_F(VerbsTest, DeployTakesNoMoreArgumentsThanFitWithAnySerial) {
+  Publish("one", Release("1"));
+  ASSERT_TRUE(WriteLoaderConfig(device().sysroot, {.kind = LoaderKind::kUboot}, ctx()).ok());
+  BootEntry entry{.serial = 1, .boot_set = {}, .arguments = {"x=" + std::string(1000, 'x'), "y="}, .version = {}};
+  const size_t room = kMaxCommandLineBytes - Join(EntryArguments(entry), " ").size();
+  const Reference reference = ParseReference(sysroot.ReferenceText("one")).value();
+  const auto source = OpenSource(reference, {}, ctx()).value();
+  Device open = device();
+  const auto plan = [&](size_t bytes) {
+    const DeployOptions options{.kernel_arguments = {entry.arguments[0], "y=" + std::string(bytes, 'y')}};
+    return PlanDeploy(open, reference, *source, options, ctx());
+  };
+  const auto fits_the_first = plan(room);
+  ASSERT_FALSE(fits_the_first.ok()) << "with the serial 12 the kernel would cut it off";
+  EXPECT_EQ(fits_the_first.error().code(), Errc::kInvalid);
+  EXPECT_THAT(fits_the_first.error().message(), HasSubstr("more than the 2047"));
+  EXPECT_TRUE(plan(room + 1 - std::to_string(bootsel::kMaxSerial).size()).ok());
 }
 
 TEST_F(VerbsTest, DeployNamesBothNumbersWhereThereIsNoRoomAndFetchesNothing) {
