@@ -81,6 +81,17 @@ void SettleTrial(const Device& device, bootsel::Ledger& ledger, ReconcileReport&
   }
 }
 
+// So that `upgrade` leaves alone what gave way, as it does a failed trial, if its record can still say which release
+// that is. Not the one that runs now under other arguments: there they were at fault.
+void RememberRelease(const Device& device, DeploymentSerial gave_way, bootsel::Ledger& ledger) {
+  const Result<Deployment> old = LoadDeployment(device.sysroot, gave_way);
+  if (!old.ok()) return;
+  ledger.last_failure.manifest = LedgerManifest(old->manifest_digest);
+  const Result<Deployment> running = LoadDeployment(device.sysroot, ledger.default_deployment.serial);
+  if (running.ok() && running->manifest_digest == old->manifest_digest) return;
+  ledger.failed.Add(ledger.last_failure.manifest);
+}
+
 Status SettleBoot(const Device& device, bootsel::Ledger& ledger, ReconcileReport& report, OpContext& ctx) {
   if (!device.booted) return Ok();
   const Booted& booted = *device.booted;
@@ -93,6 +104,7 @@ Status SettleBoot(const Device& device, bootsel::Ledger& ledger, ReconcileReport
   const DeploymentSerial before = ledger.default_deployment.serial;
   bootsel::ReachUserSpace(ledger, booted.serial, boot_set, booted.reason, PlausibleNow(ctx.clock));
   if (ledger.default_deployment.serial != before) {
+    RememberRelease(device, before, ledger);
     report.settled.push_back(
         StrCat("deployment ", before, " did not reach user space; deployment ", booted.serial, " is the default now"));
   }

@@ -320,6 +320,29 @@ TEST(Reconcile, TakesOverWhatTheDefaultGaveWayTo) {
   EXPECT_EQ(sysroot.Ledger().last_failure.serial, 2u);
 }
 
+TEST(Reconcile, RemembersTheReleaseOfTheDefaultThatGaveWayUnlessItRunsUnderOtherArguments) {
+  for (const bool same : {false, true}) {
+    Device3 sysroot;
+    Deployment running = testing::SampleDeployment(1);
+    if (same) running.manifest_digest = sysroot.Get(2).manifest_digest;
+    sysroot.Add(running);
+    sysroot.BootAfterTheDefaultGaveWay(1);
+    ASSERT_TRUE(Reconcile(sysroot.device(), sysroot.ctx()).ok());
+    const bootsel::ManifestDigest release = LedgerManifest(sysroot.Get(2).manifest_digest);
+    EXPECT_EQ(sysroot.Ledger().failed.Contains(release), !same);
+    EXPECT_EQ(sysroot.Ledger().last_failure.manifest, release);
+  }
+}
+
+TEST(Reconcile, TakesOverFromADefaultWhoseRecordIsDamaged) {
+  Device3 sysroot;
+  testing::WriteText(sysroot.DeploymentPath(2) + "/deployment.json", "{");
+  sysroot.BootAfterTheDefaultGaveWay(1);
+  ASSERT_TRUE(Reconcile(sysroot.device(), sysroot.ctx()).ok());
+  EXPECT_EQ(sysroot.Ledger().default_deployment.serial, 1u);
+  EXPECT_EQ(sysroot.Ledger().failed.count, 0u);
+}
+
 TEST(Reconcile, LeavesWhatAPersonMadeTheDefaultAfterTheOldOneGaveWay) {
   Device3 sysroot;
   sysroot.Add(4);
