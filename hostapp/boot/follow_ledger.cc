@@ -32,11 +32,34 @@ int TriesFor(const bootsel::Trial& trial, const LoaderState& state, const Device
   return std::min<int>(trial.tries_left, state.trial->tries_left);
 }
 
+// The one before the default, if it is proven and still there (`gc --give-up-previous` takes it from the ledger first):
+// what the loader goes back to by itself.
+DeploymentSerial ProvenPrevious(const Device& device, const bootsel::Ledger& ledger) {
+  const DeploymentSerial serial = ledger.previous.serial;
+  const bool counts = serial != bootsel::kNoSerial && serial != ledger.default_deployment.serial &&
+                      serial != ledger.trial.serial && IsComplete(device.sysroot, serial);
+  return counts && HasMark(device.sysroot, serial, Mark::kGood) ? serial : bootsel::kNoSerial;
+}
+
+// Only a warning: nothing that it lacks may keep the loader from the default and the trial. Before those are told, for
+// systemd-boot's adapter then takes away what has no mark.
+void KeepPrevious(Loader& loader, const LoaderState& state, const Device& device, const bootsel::Ledger& ledger,
+                  OpContext& ctx) {
+  const DeploymentSerial serial = ProvenPrevious(device, ledger);
+  if (serial == bootsel::kNoSerial || Has(state.proven, serial)) return;
+  const Result<BootEntry> entry = EntryIn(loader, state, device, serial, ctx);
+  const Status marked = entry.ok() ? loader.Mark(*entry, ctx) : Status(entry.error());
+  if (marked.ok()) return;
+  ctx.log.Warning(
+      StrCat("the boot loader cannot go back to deployment ", serial, " by itself: ", marked.error().message()));
+}
+
 Status Follow(Loader& loader, const Device& device, OpContext& ctx) {
   ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
   const bootsel::Ledger& ledger = stored.ledger;
   if (ledger.default_deployment.serial == bootsel::kNoSerial) return Ok();
   ASSIGN_OR_RETURN(const LoaderState state, loader.Read());
+  KeepPrevious(loader, state, device, ledger, ctx);
   ASSIGN_OR_RETURN(const BootEntry fallback, EntryIn(loader, state, device, ledger.default_deployment.serial, ctx));
   if (ledger.trial.serial == bootsel::kNoSerial) return loader.Bless(fallback, ctx);
   ASSIGN_OR_RETURN(const BootEntry trial, EntryIn(loader, state, device, ledger.trial.serial, ctx));
@@ -82,7 +105,8 @@ Result<std::optional<std::string>> WhatLoaderLacks(const Device& device) {
   ASSIGN_OR_RETURN(const StoredLedger stored, ReadLedger(device.sysroot));
   const DeploymentSerial fallback = stored.ledger.default_deployment.serial, trial = stored.ledger.trial.serial;
   const DeploymentSerial armed = state.trial ? state.trial->serial : bootsel::kNoSerial;
-  for (const DeploymentSerial needed : {fallback, trial}) {
+  const DeploymentSerial previous = ProvenPrevious(device, stored.ledger);
+  for (const DeploymentSerial needed : {fallback, trial, previous}) {
     if (needed == bootsel::kNoSerial || Has(state.entries, needed)) continue;
     return std::optional(StrCat(LoaderName(loader->kind()), " has no whole entry for deployment ", needed));
   }
@@ -97,11 +121,16 @@ Result<std::optional<std::string>> WhatLoaderLacks(const Device& device) {
   if (!state.damaged.empty()) {
     return std::optional(StrCat(LoaderName(loader->kind()), "'s ", state.damaged, " is damaged, its copy counts"));
   }
-  if (fallback == bootsel::kNoSerial || Has(state.proven, fallback)) return std::optional<std::string>();
-  ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, fallback));
-  if (!deployment.good) return std::optional<std::string>();
-  return std::optional(
-      StrCat(LoaderName(loader->kind()), " does not know that deployment ", fallback, " has proved itself"));
+  for (const DeploymentSerial serial : {fallback, previous}) {
+    if (serial == bootsel::kNoSerial || Has(state.proven, serial)) continue;
+    if (serial == fallback) {
+      ASSIGN_OR_RETURN(const Deployment deployment, LoadDeployment(device.sysroot, fallback));
+      if (!deployment.good) continue;
+    }
+    return std::optional(
+        StrCat(LoaderName(loader->kind()), " does not know that deployment ", serial, " has proved itself"));
+  }
+  return std::optional<std::string>();
 }
 
 Status StageEntry(const StoreLock& /*lock*/, const Device& device, const Deployment& deployment, OpContext& ctx) {

@@ -8,10 +8,11 @@
 namespace hostapp {
 
 // Adds to the history what has happened, and makes the loader start the ledger's default and, before it, its trial with
-// as many tries as the ledger has left; entries that it needs and has not are staged. The
-// firmware is told first (firmware.h); that it cannot be is a warning. Called after every change of the
-// ledger, and at every boot, because a cut between the two leaves the loader behind. Converges: a second time writes
-// nothing. Errors are the adapter's; the ledger is not changed, and the next boot's `reconcile` tries again.
+// as many tries as the ledger has left; entries that it needs and has not are staged. `previous`, if it is
+// proven, keeps its entry and its mark, for the loader to go back to; that it cannot is a warning. The firmware is told
+// first (firmware.h); that it cannot be is a warning. Called after every change of the ledger, and at every boot,
+// because a cut between the two leaves the loader behind. Converges: a second time writes nothing. Errors are the
+// adapter's; the ledger is not changed, and the next boot's `reconcile` tries again.
 Status FollowLedger(const Device& device, const LedgerLock& lock, OpContext& ctx);
 
 // Why the loader will not start the ledger's trial, which does not run, although the ledger has tries left: it has used

@@ -198,7 +198,8 @@ Status CheckLoader(Session& session) {
     ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(session.device.sysroot, session.ctx));
     TRY(FollowLedger(session.device, lock, session.ctx));
   }
-  session.Note("loader", *lacks, session.Repairs());
+  ASSIGN_OR_RETURN(const std::optional<std::string> still, WhatLoaderLacks(session.device));
+  session.Note("loader", *lacks, session.Repairs() && !still);
   return Ok();
 }
 

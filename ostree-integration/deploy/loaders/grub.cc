@@ -136,6 +136,8 @@ Status GrubLoader::Bless(const BootEntry& entry, OpContext& ctx) {
   return marked;
 }
 
+Status GrubLoader::Mark(const BootEntry& entry, OpContext& ctx) { return MarkProven(boot_, entry, ctx); }
+
 Result<LoaderState> GrubLoader::Read() const {
   LoaderState state;
   if (const auto block = ReadFile(boot_, StrCat(kGrubDir, "/", kEnvName), kMaxFileBytes); block.ok()) {

@@ -65,6 +65,10 @@ class Loader {
   // this nor Arm() from the rest, which may need no space: the mark counts only where the loader's state is lost.
   virtual Status Bless(const BootEntry& entry, OpContext& ctx) = 0;
 
+  // `entry`, which is staged, gets its mark of goodness if it is proven: it may be started when the loader has lost its
+  // state. What is started now stays as it is.
+  virtual Status Mark(const BootEntry& entry, OpContext& ctx) = 0;
+
   // What the loader's state says. Damage is no error: what cannot be understood is absent from the answer.
   virtual Result<LoaderState> Read() const = 0;
 

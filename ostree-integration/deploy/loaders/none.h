@@ -14,6 +14,7 @@ class NoLoader : public Loader {
   Status Stage(const BootEntry&, OpContext&) override { return Ok(); }
   Status Arm(const BootEntry&, const BootEntry&, int, OpContext&) override { return Ok(); }
   Status Bless(const BootEntry&, OpContext&) override { return Ok(); }
+  Status Mark(const BootEntry&, OpContext&) override { return Ok(); }
   Result<LoaderState> Read() const override { return LoaderState{}; }
   Status Remove(uint64_t, OpContext&) override { return Ok(); }
 };

@@ -121,6 +121,8 @@ Status SystemdBootLoader::Bless(const BootEntry& entry, OpContext& ctx) {
   return marked;
 }
 
+Status SystemdBootLoader::Mark(const BootEntry& entry, OpContext& ctx) { return MarkProven(boot_, entry, ctx); }
+
 Result<LoaderState> SystemdBootLoader::Read() const {
   LoaderState state;
   ASSIGN_OR_RETURN(std::vector<SystemdBootFile> files, ReadEntries(boot_));

@@ -173,6 +173,8 @@ Status UbootLoader::Bless(const BootEntry& entry, OpContext& ctx) {
   return marked;
 }
 
+Status UbootLoader::Mark(const BootEntry& entry, OpContext& ctx) { return MarkProven(boot_, entry, ctx); }
+
 Result<LoaderState> UbootLoader::Read() const {
   LoaderState state;
   const UbootState stored = ReadState(boot_);

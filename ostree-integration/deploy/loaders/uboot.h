@@ -24,6 +24,7 @@ class UbootLoader : public Loader {
   Status Stage(const BootEntry& entry, OpContext& ctx) override;
   Status Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) override;
   Status Bless(const BootEntry& entry, OpContext& ctx) override;
+  Status Mark(const BootEntry& entry, OpContext& ctx) override;
   Result<LoaderState> Read() const override;
   Status Remove(uint64_t serial, OpContext& ctx) override;
 

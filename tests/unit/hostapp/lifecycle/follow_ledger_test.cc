@@ -79,7 +79,7 @@ using Trial = LoaderState::Trial;
 
 TEST(FollowLedger, BlessesTheDefaultAndStagesWhatItNeeds) {
   GrubDevice device;
-  EXPECT_EQ(device.State(), (LoaderState{.default_serial = 2, .trial = {}, .entries = {2}, .proven = {2}}));
+  EXPECT_EQ(device.State(), (LoaderState{.default_serial = 2, .trial = {}, .entries = {1, 2}, .proven = {1, 2}}));
 }
 
 TEST(FollowLedger, LeavesTheLoaderAloneWhileTheBootFileSystemIsNotMounted) {
@@ -110,9 +110,10 @@ TEST(FollowLedger, StagesAndArmsAgainWhatTheLoaderHasLost) {
   std::filesystem::remove_all(device.boot() + "/hostapp/grub");
   device.Boot(2);
   ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
-  EXPECT_EQ(device.State(),
-            (LoaderState{
-                .default_serial = 2, .trial = Trial{.serial = 3, .tries_left = 3}, .entries = {2, 3}, .proven = {2}}));
+  EXPECT_EQ(
+      device.State(),
+      (LoaderState{
+          .default_serial = 2, .trial = Trial{.serial = 3, .tries_left = 3}, .entries = {1, 2, 3}, .proven = {1, 2}}));
 }
 
 TEST(FollowLedger, KeepsTheLoadersOwnCountUntilTheTrialsUserSpaceIsReached) {
@@ -132,7 +133,7 @@ TEST(FollowLedger, MarkGoodBlessesAndMarksTheEntry) {
   device.StartTrial3();
   device.Boot(3, "trial");
   ASSERT_TRUE(MarkGood(device.device(), device.quiet_ctx).ok());
-  EXPECT_EQ(device.State(), (LoaderState{.default_serial = 3, .trial = {}, .entries = {2, 3}, .proven = {2, 3}}));
+  EXPECT_EQ(device.State(), (LoaderState{.default_serial = 3, .trial = {}, .entries = {1, 2, 3}, .proven = {1, 2, 3}}));
 }
 
 TEST(FollowLedger, MarkFailedAndRollbackGoBackToTheDefault) {
@@ -259,7 +260,44 @@ TEST(FollowLedger, ADeploymentThatIsRemovedIsNoEntryAnyMore) {
   device.Boot(2);
   ASSERT_TRUE(Rollback(device.device(), std::nullopt, device.quiet_ctx).ok());
   ASSERT_TRUE(Remove(device.device(), 3, device.quiet_ctx).ok());
+  EXPECT_THAT(device.State().entries, ElementsAre(1, 2));
+}
+
+TEST(FollowLedger, ThePreviousOneGetsAnEntryAndAMarkAgainThatWereLost) {
+  for (const char* lost : {"entries", "entries/0000000001", "entries/0000000001/good"}) {
+    GrubDevice device;
+    std::filesystem::remove_all(StrCat(device.boot(), "/hostapp/grub/", lost));
+    EXPECT_THAT(device.State().proven, ::testing::Not(Contains(1U)));
+    device.Boot(2);
+    ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+    EXPECT_EQ(device.State(), (LoaderState{.default_serial = 2, .trial = {}, .entries = {1, 2}, .proven = {1, 2}}))
+        << lost;
+  }
+}
+
+TEST(FollowLedger, APreviousOneThatIsNotProvenOrWasGivenUpGetsNone) {
+  GrubDevice device;
+  device.SetPrevious(device.Get(3));
+  ASSERT_TRUE(device.Follow().ok());
+  EXPECT_THAT(device.State().entries, ElementsAre(1, 2));
+  device.SetPrevious(device.Get(1));
+  device.Boot(2);
+  ASSERT_EQ(GiveUpPrevious(device.device(), device.quiet_ctx).value(), 1U);
+  ASSERT_TRUE(Remove(device.device(), 1, device.quiet_ctx).ok());
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
   EXPECT_THAT(device.State().entries, ElementsAre(2));
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
+}
+
+TEST(FollowLedger, APreviousOneThatCannotBeKeptKeepsNothingElseFromTheLoader) {
+  GrubDevice device;
+  std::filesystem::remove_all(device.boot() + "/hostapp/grub/entries/0000000001");
+  testing::WriteText(device.DeploymentPath(1) + "/deployment.json", "{");
+  device.SetTrial(device.Get(3));
+  device.Boot(2);
+  ASSERT_TRUE(Reconcile(device.device(), device.quiet_ctx).ok());
+  EXPECT_EQ(device.State().trial, (Trial{.serial = 3, .tries_left = 3}));
+  EXPECT_THAT(device.context().log.warnings(), Contains(HasSubstr("cannot go back to deployment 1 by itself")));
 }
 
 TEST(FollowLedger, MarkGoodAtEveryFailingCallLeavesWhatReconcileFinishes) {
@@ -315,6 +353,17 @@ TEST(WhatLoaderLacks, NamesAMarkOfGoodnessThatIsGone) {
   ASSERT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
   ASSERT_TRUE(std::filesystem::remove(device.boot() + "/hostapp/grub/entries/0000000002/good"));
   EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub does not know that deployment 2 has proved itself");
+  ASSERT_TRUE(device.Follow().ok());
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
+}
+
+TEST(WhatLoaderLacks, NamesThePreviousOnesEntryAndMarkToo) {
+  GrubDevice device;
+  const std::string entry = device.boot() + "/hostapp/grub/entries/0000000001";
+  ASSERT_TRUE(std::filesystem::remove(entry + "/good"));
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub does not know that deployment 1 has proved itself");
+  std::filesystem::remove_all(entry);
+  EXPECT_EQ(WhatLoaderLacks(device.device()).value(), "grub has no whole entry for deployment 1");
   ASSERT_TRUE(device.Follow().ok());
   EXPECT_EQ(WhatLoaderLacks(device.device()).value(), std::nullopt);
 }

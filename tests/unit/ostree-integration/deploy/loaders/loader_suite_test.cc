@@ -134,6 +134,18 @@ TEST_P(LoaderSuite, BlessingEndsTheTrialAndMarksWhatIsProven) {
       << "a rollback forgets no mark";
 }
 
+TEST_P(LoaderSuite, AMarkChangesNothingThatIsStarted) {
+  Settle();
+  ASSERT_TRUE(Make()->Arm(Entry(1), Entry(2, false), 3, ctx()).ok());
+  ASSERT_TRUE(Make()->Stage(Entry(3), ctx()).ok());
+  ASSERT_TRUE(Make()->Mark(Entry(3), ctx()).ok());
+  ASSERT_TRUE(Make()->Mark(Entry(2, false), ctx()).ok());
+  LoaderState want = kArmed;
+  want.entries = {1, 2, 3};
+  want.proven = {1, 3};
+  EXPECT_EQ(Read(), want);
+}
+
 TEST_P(LoaderSuite, DoesNotMarkADefaultThatIsNotProven) {
   ASSERT_TRUE(Make()->Stage(Entry(1, false), ctx()).ok());
   ASSERT_TRUE(Make()->Bless(Entry(1, false), ctx()).ok());
