@@ -5,23 +5,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <optional>
+#include <set>
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/deploy/read_file.h"
 #include "ostree-integration/deploy/root_file.h"
+#include "ostree-integration/store/tree_reader.h"
 
 namespace hostapp {
 namespace {
 
 struct Walk {
   const ImageStore& store;
-  const std::string& commit;
   TreeRepair repair;
   OpContext& ctx;
   std::vector<TreeProblem> problems;
+
+  int objects() const { return store.impl().objects.get(); }
 };
 
 constexpr const char* kUnfinished = ".hostapp-repair";
@@ -30,52 +34,76 @@ std::string Below(const std::string& dir, const std::string& name) {
   return dir.empty() ? name : StrCat(dir, "/", name);
 }
 
-// Equal content, for a file that is a copy of its object (an empty one, or one over the limit of links).
-Result<bool> SameContent(int dir, const std::string& name, int object) {
-  const UniqueFd file(::openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!file.valid()) return SysError(errno, "opening");
-  ASSIGN_OR_RETURN(const MeasuredFile here, MeasureFile(file.get()));
-  ASSIGN_OR_RETURN(const MeasuredFile there, MeasureFile(object));
-  return here.sha256 == there.sha256;
-}
-
-// What is wrong with a file, in words; empty: nothing.
-Result<std::string> FileProblem(Walk& walk, int dir, const std::string& path, const TreeEntry& entry) {
+// A file or link as the store has it.
+struct StoredObject {
+  std::string path;  // below `objects`
   struct stat info {};
-  if (::fstatat(dir, entry.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return std::string("missing");
-  if (!S_ISREG(info.st_mode)) return std::string("no regular file");
-  if ((info.st_mode & 07777) != entry.mode) return std::string("its mode is not the image's");
-  if (static_cast<uint64_t>(info.st_size) != entry.size) return std::string("its size is not the image's");
-  ASSIGN_OR_RETURN(const UniqueFd object, OpenFile(walk.store, walk.commit, path));
-  struct stat stored {};
-  if (::fstat(object.get(), &stored) != 0) return SysError(errno, "looking at an object");
-  if (stored.st_ino == info.st_ino && stored.st_dev == info.st_dev) return std::string();
-  ASSIGN_OR_RETURN(const bool same, SameContent(dir, entry.name, object.get()));
-  return std::string(same ? "" : "its content is not the image's");
+};
+
+// Nothing where it is missing or something else: the store's own check says so, and nothing can be linked.
+std::optional<StoredObject> FindObject(const Walk& walk, const TreeFile& file) {
+  StoredObject object{.path = ObjectPath(file.object, kFileExtension)};
+  if (::fstatat(walk.objects(), object.path.c_str(), &object.info, AT_SYMLINK_NOFOLLOW) != 0) return {};
+  if (!S_ISREG(object.info.st_mode) && !S_ISLNK(object.info.st_mode)) return {};
+  return object;
 }
 
-Status RelinkFile(Walk& walk, int dir, const std::string& path, const TreeEntry& entry) {
-  ASSIGN_OR_RETURN(const UniqueFd object, OpenFile(walk.store, walk.commit, path));
-  const std::string unfinished = kUnfinished;
-  TRY(RemoveFile(dir, unfinished, walk.ctx.sys));
-  const int linked = walk.ctx.sys.LinkAt(AT_FDCWD, StrCat("/proc/self/fd/", object.get()).c_str(), dir,
-                                         unfinished.c_str(), AT_SYMLINK_FOLLOW);
+Result<UniqueFd> OpenToRead(int dir, const std::string& name) {
+  UniqueFd file(::openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) return SysError(errno, StrCat("opening ", Escape(name)));
+  return file;
+}
+
+Result<std::string> ReadLink(int dir, const std::string& name) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t length = ::readlinkat(dir, name.c_str(), target.data(), target.size());
+  if (length < 0) return SysError(errno, StrCat("reading the link ", Escape(name)));
+  target.resize(static_cast<size_t>(length));
+  return target;
+}
+
+// What is wrong with a copy of an object (an empty file, or one over the limit of links), in words; empty: nothing.
+Result<std::string> CopyProblem(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
+  ASSIGN_OR_RETURN(const UniqueFd file, OpenToRead(dir, name));
+  ASSIGN_OR_RETURN(const UniqueFd stored, OpenToRead(walk.objects(), object.path));
+  ASSIGN_OR_RETURN(const MeasuredFile here, MeasureFile(file.get()));
+  ASSIGN_OR_RETURN(const MeasuredFile there, MeasureFile(stored.get()));
+  return std::string(here.sha256 == there.sha256 ? "" : "its content is not the image's");
+}
+
+Result<std::string> LinkProblem(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
+  ASSIGN_OR_RETURN(const std::string here, ReadLink(dir, name));
+  ASSIGN_OR_RETURN(const std::string there, ReadLink(walk.objects(), object.path));
+  return std::string(here == there ? "" : "it points elsewhere");
+}
+
+// What is wrong with a file or link. Most are the object itself, which was verified in the store: nothing is opened.
+Result<std::string> FileProblem(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
+  const struct stat& wanted = object.info;
+  struct stat info {};
+  if (::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return std::string("missing");
+  if (info.st_ino == wanted.st_ino && info.st_dev == wanted.st_dev) return std::string();
+  if ((info.st_mode & S_IFMT) != (wanted.st_mode & S_IFMT)) {
+    return std::string(S_ISLNK(wanted.st_mode) ? "no symbolic link" : "no regular file");
+  }
+  if (S_ISLNK(wanted.st_mode)) return LinkProblem(walk, dir, name, object);
+  if ((info.st_mode & 07777) != (wanted.st_mode & 07777)) return std::string("its mode is not the image's");
+  if (info.st_size != wanted.st_size) return std::string("its size is not the image's");
+  return CopyProblem(walk, dir, name, object);
+}
+
+Status RelinkFile(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
+  TRY(RemoveFile(dir, kUnfinished, walk.ctx.sys));
+  const int linked = walk.ctx.sys.LinkAt(walk.objects(), object.path.c_str(), dir, kUnfinished, 0);
   if (linked < 0) return SysError(-linked, "linking an object");
-  TRY(Rename(dir, unfinished, dir, entry.name, walk.ctx.sys));
+  TRY(Rename(dir, kUnfinished, dir, name, walk.ctx.sys));
   return SyncDir(dir, walk.ctx.sys);
 }
 
-std::string LinkProblem(int dir, const TreeEntry& entry) {
-  std::string target(entry.link_target.size() + 1, '\0');
-  const ssize_t length = ::readlinkat(dir, entry.name.c_str(), target.data(), target.size());
-  if (length < 0) return errno == ENOENT ? "missing" : "no symbolic link";
-  target.resize(static_cast<size_t>(length));
-  return target == entry.link_target ? "" : "it points elsewhere";
-}
-
-Status RemakeLink(Walk& walk, int dir, const TreeEntry& entry) {
-  TRY(RemoveTree(dir, entry.name, walk.ctx.sys));
-  const int made = walk.ctx.sys.SymlinkAt(entry.link_target.c_str(), dir, entry.name.c_str());
+Status RemakeLink(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
+  ASSIGN_OR_RETURN(const std::string target, ReadLink(walk.objects(), object.path));
+  TRY(RemoveTree(dir, name, walk.ctx.sys));
+  const int made = walk.ctx.sys.SymlinkAt(target.c_str(), dir, name.c_str());
   if (made < 0) return SysError(-made, "making a symbolic link");
   return SyncDir(dir, walk.ctx.sys);
 }
@@ -86,57 +114,51 @@ void Note(Walk& walk, const std::string& path, std::string what, const Status& m
   walk.problems.push_back({path, std::move(what), repaired});
 }
 
-Status CheckDir(Walk& walk, int dir, const std::string& path);
+Status CheckFile(Walk& walk, int dir, const std::string& path, const TreeFile& file) {
+  const std::optional<StoredObject> object = FindObject(walk, file);
+  if (!object) return Ok();
+  ASSIGN_OR_RETURN(std::string what, FileProblem(walk, dir, file.name, *object).While(Escape(path)));
+  if (what.empty()) return Ok();
+  Status mended;
+  if (walk.repair == TreeRepair::kYes) {
+    mended = S_ISLNK(object->info.st_mode) ? RemakeLink(walk, dir, file.name, *object)
+                                           : RelinkFile(walk, dir, file.name, *object);
+  }
+  Note(walk, path, std::move(what), mended);
+  return Ok();
+}
 
-Status CheckSubdir(Walk& walk, int dir, const std::string& path, const TreeEntry& entry) {
-  const UniqueFd child(::openat(dir, entry.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+Status CheckDir(Walk& walk, int dir, const std::string& path, const TreeFolder& folder);
+
+Status CheckSubdir(Walk& walk, int dir, const std::string& path, const TreeFolder& folder) {
+  const UniqueFd child(::openat(dir, folder.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!child.valid()) {
     walk.problems.push_back({path, "the folder is missing; deploy the image again", false});
     return Ok();
   }
-  return CheckDir(walk, child.get(), path);
-}
-
-Status CheckEntry(Walk& walk, int dir, const std::string& path, const TreeEntry& entry) {
-  switch (entry.type) {
-    case TreeEntry::Type::kDirectory:
-      return CheckSubdir(walk, dir, path, entry);
-    case TreeEntry::Type::kSymlink:
-      if (std::string what = LinkProblem(dir, entry); !what.empty()) {
-        const Status mended = walk.repair == TreeRepair::kYes ? RemakeLink(walk, dir, entry) : Ok();
-        Note(walk, path, std::move(what), mended);
-      }
-      return Ok();
-    case TreeEntry::Type::kFile: {
-      Result<std::string> what = FileProblem(walk, dir, path, entry);
-      // Its object is missing from the store: the store's own check says so, and nothing can be linked.
-      if (!what.ok() && what.error().code() == Errc::kNotFound) return Ok();
-      if (!what.ok()) return std::move(what).While(Escape(path)).error();
-      if (what->empty()) return Ok();
-      const Status mended = walk.repair == TreeRepair::kYes ? RelinkFile(walk, dir, path, entry) : Ok();
-      Note(walk, path, *std::move(what), mended);
-      return Ok();
-    }
-  }
-  return Ok();
+  return CheckDir(walk, child.get(), path, folder);
 }
 
 void NoteStrangers(Walk& walk, const std::string& path, const std::vector<std::string>& names,
-                   const std::vector<TreeEntry>& entries) {
+                   const TreeContents& contents) {
+  std::set<std::string_view> known;
+  for (const TreeFile& file : contents.files) known.insert(file.name);
+  for (const TreeFolder& folder : contents.folders) known.insert(folder.name);
   for (const std::string& name : names) {
-    const bool known = std::binary_search(entries.begin(), entries.end(), TreeEntry{.name = name},
-                                          [](const TreeEntry& a, const TreeEntry& b) { return a.name < b.name; });
-    if (!known) walk.problems.push_back({Below(path, name), "it is not in the image", false});
+    if (!known.contains(name)) walk.problems.push_back({Below(path, name), "it is not in the image", false});
   }
 }
 
-Status CheckDir(Walk& walk, int dir, const std::string& path) {
+// Each tree object is read once, by its own name: looked up from the commit, a folder cost as much as its whole tree
+// for each of its files.
+Status CheckDir(Walk& walk, int dir, const std::string& path, const TreeFolder& folder) {
   TRY(walk.ctx.cancel.Check());
-  ASSIGN_OR_RETURN(const std::vector<TreeEntry> entries, ListTree(walk.store, walk.commit, path));
-  for (const TreeEntry& entry : entries) TRY(CheckEntry(walk, dir, Below(path, entry.name), entry));
+  ASSIGN_OR_RETURN(const TreeContents contents, LoadTree(walk.store, folder.tree));
+  for (const TreeFile& file : contents.files) TRY(CheckFile(walk, dir, Below(path, file.name), file));
+  for (const TreeFolder& below : contents.folders) TRY(CheckSubdir(walk, dir, Below(path, below.name), below));
   if (walk.repair == TreeRepair::kYes) TRY(RemoveFile(dir, kUnfinished, walk.ctx.sys));  // an interrupted repair's
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, "."));
-  NoteStrangers(walk, path, names, entries);
+  NoteStrangers(walk, path, names, contents);
   return Ok();
 }
 
@@ -145,11 +167,14 @@ Status CheckDir(Walk& walk, int dir, const std::string& path) {
 Result<std::vector<TreeProblem>> CheckTree(const Sysroot& sysroot, const ImageStore& store,
                                            const Deployment& deployment, TreeRepair repair, OpContext& ctx) {
   if (deployment.composefs) return CheckRootFile(sysroot, store, deployment, repair, ctx);
-  Walk walk{.store = store, .commit = deployment.commit, .repair = repair, .ctx = ctx, .problems = {}};
+  Walk walk{.store = store, .repair = repair, .ctx = ctx, .problems = {}};
   ASSIGN_OR_RETURN(const UniqueFd dir, OpenDeploymentDir(sysroot, deployment.serial, ctx));
   const UniqueFd root(::openat(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!root.valid()) return std::vector<TreeProblem>{{"root", "the folder is missing; deploy the image again", false}};
-  TRY(CheckDir(walk, root.get(), "").While("checking the tree of deployment ", deployment.serial));
+  const std::string doing = StrCat("checking the tree of deployment ", deployment.serial);
+  ASSIGN_OR_RETURN(const Sha256 commit, ToObjectId(deployment.commit));
+  ASSIGN_OR_RETURN(const CommitRoot top, LoadCommitRoot(store, commit).While(doing));
+  TRY(CheckDir(walk, root.get(), "", {.name = "root", .tree = top.tree, .meta = top.meta}).While(doing));
   return std::move(walk.problems);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OSTree's tree objects, read. Private to this module.
+// OSTree's tree objects, read. For this module, and for who holds a whole checkout against them.
 #pragma once
 
 #include <string>

@@ -465,6 +465,19 @@ TEST_F(CreatedTest, TreeIsTheImagesAndDamageIsFoundAndMended) {
   EXPECT_THAT(paths, ElementsAre("usr/share", "usr/stranger"));
 }
 
+TEST_F(CreatedTest, OneObjectThatIsGoneHidesNoOtherDamageOfItsFolder) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string object = ListTree(store, commit, "usr/share").value()[0].checksum;
+  std::filesystem::remove(
+      StrCat(sysroot.root(), "/ostree/repo/objects/", object.substr(0, 2), "/", object.substr(2), ".file"));
+  testing::WriteText(sysroot.DeploymentPath(1) + "/root/usr/share/stranger", "");
+  const Result<std::vector<TreeProblem>> found =
+      CheckTree(sysroot.Open(), store, deployment, TreeRepair::kYes, sysroot.ctx());
+  ASSERT_TRUE(found.ok()) << found.error().message();
+  ASSERT_THAT(*found, SizeIs(1));
+  EXPECT_EQ(found->at(0).path, "usr/share/stranger");
+}
+
 TEST_F(CreatedTest, ComposefsRootIsOneFileOfTheDigestThatLedgerAndRecordHave) {
   const Deployment deployment = Create(sysroot.ctx(), RootKind::kComposefs).value();
   EXPECT_FALSE(std::filesystem::exists(sysroot.DeploymentPath(1) + "/root"));
