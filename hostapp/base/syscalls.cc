@@ -106,6 +106,7 @@ int Syscalls::FreezeAndThaw(int fd) { return FreezeThawWithGuard(fd); }
 int Syscalls::Fsetxattr(int fd, const char* name, const void* value, size_t size) {
   return Once(::fsetxattr(fd, name, value, size, 0));
 }
+int Syscalls::Fremovexattr(int fd, const char* name) { return Once(::fremovexattr(fd, name)); }
 int Syscalls::Futimens(int fd, const timespec times[2]) { return Once(::futimens(fd, times)); }
 int Syscalls::LchownAt(int dir, const char* path, uid_t uid, gid_t gid) {
   return Once(::fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW));

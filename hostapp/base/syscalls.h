@@ -37,6 +37,7 @@ class Syscalls {
   // this one is killed in between.
   virtual int FreezeAndThaw(int fd);
   virtual int Fsetxattr(int fd, const char* name, const void* value, size_t size);
+  virtual int Fremovexattr(int fd, const char* name);
   virtual int Futimens(int fd, const timespec times[2]);
   // Of the name itself, where it is a symbolic link.
   virtual int LchownAt(int dir, const char* path, uid_t uid, gid_t gid);

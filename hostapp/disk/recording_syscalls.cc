@@ -121,6 +121,10 @@ int RecordingSyscalls::Fsetxattr(int fd, const char* name, const void* value, si
                   [&](Record& record) { record.xattrs[name] = std::string(static_cast<const char*>(value), size); });
 }
 
+int RecordingSyscalls::Fremovexattr(int fd, const char* name) {
+  return Remember(fd, [&](Record& record) { record.xattrs.erase(name); });
+}
+
 int RecordingSyscalls::Futimens(int fd, const timespec times[2]) {
   return Remember(fd, [&](Record& record) { record.mtime = times[1].tv_sec; });
 }

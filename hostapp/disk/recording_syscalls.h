@@ -49,6 +49,7 @@ class RecordingSyscalls : public Syscalls {
   int Fchmod(int fd, mode_t mode) override;
   int Fchown(int fd, uid_t uid, gid_t gid) override;
   int Fsetxattr(int fd, const char* name, const void* value, size_t size) override;
+  int Fremovexattr(int fd, const char* name) override;
   int Futimens(int fd, const timespec times[2]) override;
   int LchownAt(int dir, const char* path, uid_t uid, gid_t gid) override;
   int LsetxattrAt(int dir, const char* path, const char* name, const void* value, size_t size) override;

@@ -12,6 +12,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
+#include "ostree-integration/deploy/attributes.h"
 #include "ostree-integration/deploy/read_file.h"
 #include "ostree-integration/deploy/root_file.h"
 #include "ostree-integration/store/tree_reader.h"
@@ -62,10 +63,14 @@ Result<std::string> ReadLink(int dir, const std::string& name) {
   return target;
 }
 
-// What is wrong with a copy of an object (an empty file, or one over the limit of links), in words; empty: nothing.
+// What is wrong inside a file that is not its object, in words; empty: nothing, it is a copy (of an object over the
+// limit of links). One from before the object was damaged and imported again has the damage still.
 Result<std::string> CopyProblem(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
   ASSIGN_OR_RETURN(const UniqueFd file, OpenToRead(dir, name));
   ASSIGN_OR_RETURN(const UniqueFd stored, OpenToRead(walk.objects(), object.path));
+  ASSIGN_OR_RETURN(const Xattrs xattrs, ReadXattrs(file.get()));
+  ASSIGN_OR_RETURN(const Xattrs wanted, ReadXattrs(stored.get()));
+  if (xattrs != wanted) return std::string("its extended attributes are not the image's");
   ASSIGN_OR_RETURN(const MeasuredFile here, MeasureFile(file.get()));
   ASSIGN_OR_RETURN(const MeasuredFile there, MeasureFile(stored.get()));
   return std::string(here.sha256 == there.sha256 ? "" : "its content is not the image's");
@@ -86,6 +91,7 @@ Result<std::string> FileProblem(const Walk& walk, int dir, const std::string& na
   if ((info.st_mode & S_IFMT) != (wanted.st_mode & S_IFMT)) {
     return std::string(S_ISLNK(wanted.st_mode) ? "no symbolic link" : "no regular file");
   }
+  if (info.st_uid != wanted.st_uid || info.st_gid != wanted.st_gid) return std::string("its owner is not the image's");
   if (S_ISLNK(wanted.st_mode)) return LinkProblem(walk, dir, name, object);
   if ((info.st_mode & 07777) != (wanted.st_mode & 07777)) return std::string("its mode is not the image's");
   if (info.st_size != wanted.st_size) return std::string("its size is not the image's");
@@ -128,7 +134,16 @@ Status CheckFile(Walk& walk, int dir, const std::string& path, const TreeFile& f
   return Ok();
 }
 
-Status CheckDir(Walk& walk, int dir, const std::string& path, const TreeFolder& folder);
+Status CheckAttributes(Walk& walk, int dir, const std::string& path, const TreeFolder& folder) {
+  ASSIGN_OR_RETURN(const Inode wanted, LoadDirMeta(walk.store, folder.meta));
+  ASSIGN_OR_RETURN(std::string what, FolderProblem(dir, wanted).While(Escape(path)));
+  if (what.empty()) return Ok();
+  const Status mended = walk.repair == TreeRepair::kYes ? MendFolder(dir, wanted, walk.ctx) : Ok();
+  Note(walk, path, std::move(what), mended);
+  return Ok();
+}
+
+Status CheckFolder(Walk& walk, int dir, const std::string& path, const TreeFolder& folder);
 
 Status CheckSubdir(Walk& walk, int dir, const std::string& path, const TreeFolder& folder) {
   const UniqueFd child(::openat(dir, folder.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -136,7 +151,7 @@ Status CheckSubdir(Walk& walk, int dir, const std::string& path, const TreeFolde
     walk.problems.push_back({path, "the folder is missing; deploy the image again", false});
     return Ok();
   }
-  return CheckDir(walk, child.get(), path, folder);
+  return CheckFolder(walk, child.get(), path, folder);
 }
 
 void NoteStrangers(Walk& walk, const std::string& path, const std::vector<std::string>& names,
@@ -151,8 +166,9 @@ void NoteStrangers(Walk& walk, const std::string& path, const std::vector<std::s
 
 // Each tree object is read once, by its own name: looked up from the commit, a folder cost as much as its whole tree
 // for each of its files.
-Status CheckDir(Walk& walk, int dir, const std::string& path, const TreeFolder& folder) {
+Status CheckFolder(Walk& walk, int dir, const std::string& path, const TreeFolder& folder) {
   TRY(walk.ctx.cancel.Check());
+  TRY(CheckAttributes(walk, dir, path.empty() ? "/" : path, folder));
   ASSIGN_OR_RETURN(const TreeContents contents, LoadTree(walk.store, folder.tree));
   for (const TreeFile& file : contents.files) TRY(CheckFile(walk, dir, Below(path, file.name), file));
   for (const TreeFolder& below : contents.folders) TRY(CheckSubdir(walk, dir, Below(path, below.name), below));
@@ -174,7 +190,7 @@ Result<std::vector<TreeProblem>> CheckTree(const Sysroot& sysroot, const ImageSt
   const std::string doing = StrCat("checking the tree of deployment ", deployment.serial);
   ASSIGN_OR_RETURN(const Sha256 commit, ToObjectId(deployment.commit));
   ASSIGN_OR_RETURN(const CommitRoot top, LoadCommitRoot(store, commit).While(doing));
-  TRY(CheckDir(walk, root.get(), "", {.name = "root", .tree = top.tree, .meta = top.meta}).While(doing));
+  TRY(CheckFolder(walk, root.get(), "", {.name = "root", .tree = top.tree, .meta = top.meta}).While(doing));
   return std::move(walk.problems);
 }
 

@@ -19,10 +19,12 @@ struct TreeProblem {
 enum class TreeRepair { kNo, kYes };
 
 // A composefs root: the digest of root.cfs; repaired by writing it again, which a running deployment sees at the next
-// boot. A checkout root: compares every name, type, mode, size and link of the deployment's root with its commit, and
-// the content of files that are no links of the store's objects. Repairs, when asked, file by file: a new link of the
-// object takes the damaged one's name, so a running deployment is mended under its feet. The store has been verified
-// before (CheckStore()).
+// boot. A checkout root: compares every name and type of the deployment's root with its commit, owner, mode and
+// extended attributes of its folders, and of files and links that are not the store's objects themselves all that they
+// have. Repairs, when asked, file by file: a new link of the object takes the damaged one's name, so a running
+// deployment is mended under its feet; a folder gets its attributes back. The store has been verified before
+// (CheckStore()). Nothing on a device changes a folder of a root: it is mounted read-only, and /etc and /var are
+// others.
 Result<std::vector<TreeProblem>> CheckTree(const Sysroot& sysroot, const ImageStore& store,
                                            const Deployment& deployment, TreeRepair repair, OpContext& ctx);
 

@@ -76,6 +76,9 @@ class FaultySyscalls : public Syscalls {
   int Fsetxattr(int fd, const char* name, const void* value, size_t size) override {
     return Fails("fsetxattr") ? -sys_errno_ : Syscalls::Fsetxattr(fd, name, value, size);
   }
+  int Fremovexattr(int fd, const char* name) override {
+    return Fails("fremovexattr") ? -sys_errno_ : Syscalls::Fremovexattr(fd, name);
+  }
   int Futimens(int fd, const timespec times[2]) override {
     return Fails("futimens") ? -sys_errno_ : Syscalls::Futimens(fd, times);
   }

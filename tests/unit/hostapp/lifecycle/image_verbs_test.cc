@@ -406,6 +406,25 @@ TEST_F(VerbsTest, FsckFindsAndMendsWhatIsDamaged) {
   EXPECT_EQ(testing::ReadText(sysroot.DeploymentPath(1) + "/root/usr/share/large"), std::string(100000, 'x'));
 }
 
+TEST_F(VerbsTest, FsckMendsOwnerModeAndAttributesInACheckoutRoot) {
+  Publish("1", Release("1"));
+  ASSERT_TRUE(Deploy("1", {.root = RootKind::kCheckout}).ok());
+  const std::string root = sysroot.DeploymentPath(1) + "/root/";
+  // Of the object, too: the store's becomes a new one, and the deployment is left with this.
+  ASSERT_EQ(::chown((root + "usr/bin/tool").c_str(), 4711, 4711), 0);
+  ASSERT_EQ(::setxattr((root + "usr/share/release").c_str(), "user.bad", "x", 1, 0), 0);
+  ASSERT_EQ(::chmod((root + "usr/share").c_str(), 0777), 0);
+  EXPECT_TRUE(CheckDevice(device(), RepairMode::kRepair, {}, ctx())->ok());
+  struct stat info {};
+  ASSERT_EQ(::stat((root + "usr/bin/tool").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 0U);
+  EXPECT_LT(::getxattr((root + "usr/share/release").c_str(), "user.bad", nullptr, 0), 0);
+  ASSERT_EQ(::stat((root + "usr/share").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0755U);
+  const DeviceReport after = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx()).value();
+  for (const DeviceProblem& problem : after.problems) ADD_FAILURE() << problem.what;
+}
+
 TEST_F(VerbsTest, WhatLosesItsRefIsNotCollectedAndGetsItAgain) {
   Publish("1", Release("1"));
   ASSERT_TRUE(Deploy("1").ok());

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 #include "ostree-integration/composefs/fs_verity.h"
 #include "ostree-integration/deploy/bootable.h"
@@ -402,6 +404,12 @@ struct CreatedTest : BootSetTest {
     return CreateDeployment(sysroot.LockStore(), sysroot.Open(), store, tree, wanted, ctx);
   }
   std::string RootFile() { return sysroot.DeploymentPath(1) + "/root.cfs"; }
+  // "path: what".
+  static std::vector<std::string> Texts(const std::vector<TreeProblem>& problems) {
+    std::vector<std::string> out;
+    for (const TreeProblem& problem : problems) out.push_back(StrCat(problem.path, ": ", problem.what));
+    return out;
+  }
   std::vector<TreeProblem> Check(const Deployment& deployment, TreeRepair repair) {
     return CheckTree(sysroot.Open(), store, deployment, repair, sysroot.ctx()).value();
   }
@@ -463,6 +471,49 @@ TEST_F(CreatedTest, TreeIsTheImagesAndDamageIsFoundAndMended) {
   paths.clear();
   for (const TreeProblem& problem : Check(deployment, TreeRepair::kYes)) paths.push_back(problem.path);
   EXPECT_THAT(paths, ElementsAre("usr/share", "usr/stranger"));
+}
+
+// As after the store's object was damaged through its link and imported again: the deployment has the old inode.
+TEST_F(CreatedTest, AFileOfItsOwnIsACopyOnlyWithTheOwnerAndAttributesOfTheObject) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string root = sysroot.DeploymentPath(1) + "/root/";
+  const auto detach = [&](const std::string& name) {
+    const std::string path = root + name;
+    std::filesystem::copy(path, path + "~", std::filesystem::copy_options::copy_symlinks);
+    std::filesystem::rename(path + "~", path);
+    return path;
+  };
+  for (const char* name : {"usr/bin/tool", "usr/share/release", "usr/etc/hostname", "bin"}) detach(name);
+  EXPECT_THAT(Check(deployment, TreeRepair::kNo), IsEmpty()) << "copies";
+
+  ASSERT_EQ(::chown((root + "usr/bin/tool").c_str(), 4711, 0), 0);
+  std::filesystem::permissions(root + "usr/bin/tool", std::filesystem::perms(0755));
+  ASSERT_EQ(::setxattr((root + "usr/share/release").c_str(), "user.bad", "x", 1, 0), 0);
+  ASSERT_EQ(::lchown((root + "bin").c_str(), 0, 4711), 0);
+  const auto all = ElementsAre("bin: its owner is not the image's", "usr/bin/tool: its owner is not the image's",
+                               "usr/share/release: its extended attributes are not the image's");
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), all);
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kYes)), all);
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), IsEmpty());
+  EXPECT_LT(::getxattr((root + "usr/share/release").c_str(), "user.bad", nullptr, 0), 0);
+}
+
+// The root folder, too.
+TEST_F(CreatedTest, AFoldersModeOwnerAndAttributesAreTheImagesAndMended) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string root = sysroot.DeploymentPath(1) + "/root/";
+  std::filesystem::permissions(root, std::filesystem::perms(0777));
+  ASSERT_EQ(::chown((root + "usr").c_str(), 0, 4711), 0);
+  ASSERT_EQ(::setxattr((root + "usr/share").c_str(), "user.bad", "x", 1, 0), 0);
+  const auto all = ElementsAre("/: its mode is not the image's", "usr: its owner is not the image's",
+                               "usr/share: its extended attributes are not the image's");
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), all);
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kYes)), all);
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), IsEmpty());
+  struct stat info {};
+  ASSERT_EQ(::stat(root.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0755U);
+  EXPECT_LT(::getxattr((root + "usr/share").c_str(), "user.bad", nullptr, 0), 0);
 }
 
 TEST_F(CreatedTest, OneObjectThatIsGoneHidesNoOtherDamageOfItsFolder) {
