@@ -98,20 +98,21 @@ Result<std::string> FileProblem(const Walk& walk, int dir, const std::string& na
   return CopyProblem(walk, dir, name, object);
 }
 
-Status RelinkFile(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
-  TRY(RemoveFile(dir, kUnfinished, walk.ctx.sys));
-  const int linked = walk.ctx.sys.LinkAt(walk.objects(), object.path.c_str(), dir, kUnfinished, 0);
-  if (linked < 0) return SysError(-linked, "linking an object");
-  TRY(Rename(dir, kUnfinished, dir, name, walk.ctx.sys));
-  return SyncDir(dir, walk.ctx.sys);
+bool IsFolder(int dir, const std::string& name) {
+  struct stat info {};
+  return ::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
 }
 
-Status RemakeLink(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
-  ASSIGN_OR_RETURN(const std::string target, ReadLink(walk.objects(), object.path));
-  TRY(RemoveTree(dir, name, walk.ctx.sys));
-  const int made = walk.ctx.sys.SymlinkAt(target.c_str(), dir, name.c_str());
-  if (made < 0) return SysError(-made, "making a symbolic link");
-  return SyncDir(dir, walk.ctx.sys);
+// Takes the name at once, but from a folder: no file can be renamed over one.
+Status Relink(const Walk& walk, int dir, const TreeFile& file) {
+  Syscalls& sys = walk.ctx.sys;
+  TRY(RemoveTree(dir, kUnfinished, sys));
+  TRY(CheckoutFile(walk.store, {.name = kUnfinished, .object = file.object}, dir, walk.ctx));
+  // A copy must be whole before it has the name; a link of the object is.
+  if (const Result<UniqueFd> made = OpenRegular(dir, kUnfinished); made.ok()) TRY(SyncFile(made->get(), sys));
+  if (IsFolder(dir, file.name)) TRY(RemoveTree(dir, file.name, sys));
+  TRY(Rename(dir, kUnfinished, dir, file.name, sys));
+  return SyncDir(dir, sys);
 }
 
 void Note(Walk& walk, const std::string& path, std::string what, const Status& mended) {
@@ -125,11 +126,7 @@ Status CheckFile(Walk& walk, int dir, const std::string& path, const TreeFile& f
   if (!object) return Ok();
   ASSIGN_OR_RETURN(std::string what, FileProblem(walk, dir, file.name, *object).While(Escape(path)));
   if (what.empty()) return Ok();
-  Status mended;
-  if (walk.repair == TreeRepair::kYes) {
-    mended = S_ISLNK(object->info.st_mode) ? RemakeLink(walk, dir, file.name, *object)
-                                           : RelinkFile(walk, dir, file.name, *object);
-  }
+  const Status mended = walk.repair == TreeRepair::kYes ? Relink(walk, dir, file) : Ok();
   Note(walk, path, std::move(what), mended);
   return Ok();
 }
@@ -172,7 +169,7 @@ Status CheckFolder(Walk& walk, int dir, const std::string& path, const TreeFolde
   ASSIGN_OR_RETURN(const TreeContents contents, LoadTree(walk.store, folder.tree));
   for (const TreeFile& file : contents.files) TRY(CheckFile(walk, dir, Below(path, file.name), file));
   for (const TreeFolder& below : contents.folders) TRY(CheckSubdir(walk, dir, Below(path, below.name), below));
-  if (walk.repair == TreeRepair::kYes) TRY(RemoveFile(dir, kUnfinished, walk.ctx.sys));  // an interrupted repair's
+  if (walk.repair == TreeRepair::kYes) TRY(RemoveTree(dir, kUnfinished, walk.ctx.sys));  // an interrupted repair's
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDir(dir, "."));
   NoteStrangers(walk, path, names, contents);
   return Ok();

@@ -30,10 +30,10 @@ class Checkouter {
   Checkouter(const ImageStore& store, OpContext& ctx) : store_(store), ctx_(ctx) {}
 
   Status Folder(int parent, const TreeFolder& folder);
+  Status File(int dir, const TreeFile& file);
 
  private:
   Status Fill(int dir, const Sha256& tree);
-  Status File(int dir, const TreeFile& file);
   Status Copy(int dir, const TreeFile& file, const std::string& object);
   Status CopyContent(int from, int to);
   Status CopyXattrs(int from, int to);
@@ -139,6 +139,10 @@ Status Checkouter::TakeAttributes(int dir, const TreeFolder& folder) {
 }
 
 }  // namespace
+
+Status CheckoutFile(const ImageStore& store, const TreeFile& file, int dir, OpContext& ctx) {
+  return Checkouter(store, ctx).File(dir, file);
+}
 
 Status Checkout(const ImageStore& store, std::string_view commit, int parent_fd, std::string_view name,
                 OpContext& ctx) {

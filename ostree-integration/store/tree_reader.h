@@ -35,4 +35,8 @@ struct CommitRoot {
 };
 Result<CommitRoot> LoadCommitRoot(const ImageStore& store, const Sha256& commit);
 
+// What Checkout() does for one file or link: a new name in the folder `dir`, a hard link of the object, or a copy where
+// the object has all the names it may have. Not yet durable. kNotFound, kNoSpace, kIo.
+Status CheckoutFile(const ImageStore& store, const TreeFile& file, int dir, OpContext& ctx);
+
 }  // namespace hostapp

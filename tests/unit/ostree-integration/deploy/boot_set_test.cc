@@ -23,6 +23,7 @@
 namespace hostapp {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using testing::FaultySyscalls;
 using ::testing::HasSubstr;
@@ -514,6 +515,59 @@ TEST_F(CreatedTest, AFoldersModeOwnerAndAttributesAreTheImagesAndMended) {
   ASSERT_EQ(::stat(root.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0755U);
   EXPECT_LT(::getxattr((root + "usr/share").c_str(), "user.bad", nullptr, 0), 0);
+}
+
+TEST_F(CreatedTest, AFolderInPlaceOfAFileOrLinkIsMended) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string root = sysroot.DeploymentPath(1) + "/root/";
+  for (const char* name : {"bin", "usr/bin/tool"}) {
+    std::filesystem::remove(root + name);
+    testing::WriteText(root + name + "/deep/file", "x");
+  }
+  testing::WriteText(root + "usr/bin/.hostapp-repair/file", "x");
+  for (const TreeProblem& problem : Check(deployment, TreeRepair::kYes)) EXPECT_TRUE(problem.repaired) << problem.what;
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), IsEmpty());
+  EXPECT_EQ(testing::ReadText(root + "usr/bin/tool"), "#!/bin/sh\nexit 0\n");
+  EXPECT_TRUE(std::filesystem::is_symlink(root + "bin"));
+}
+
+// As a file system whose every object has all the names that it may have.
+class NoLinks : public Syscalls {
+ public:
+  int LinkAt(int, const char*, int, const char*, int) override { return -EMLINK; }
+};
+
+TEST_F(CreatedTest, AnObjectThatHasAllItsNamesIsCopied) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string root = sysroot.DeploymentPath(1) + "/root/";
+  std::filesystem::remove(root + "bin");
+  std::filesystem::remove(root + "usr/bin/tool");
+  NoLinks no_links;
+  OpContext ctx = With(no_links);
+  EXPECT_THAT(Texts(CheckTree(sysroot.Open(), store, deployment, TreeRepair::kYes, ctx).value()),
+              ElementsAre("bin: missing", "usr/bin/tool: missing"));
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), IsEmpty());
+  EXPECT_EQ(std::filesystem::hard_link_count(root + "usr/bin/tool"), 1U);
+  EXPECT_EQ(testing::ReadText(root + "usr/bin/tool"), "#!/bin/sh\nexit 0\n");
+}
+
+TEST_F(CreatedTest, EachFailingCallOfARepairLeavesTheDamageOrTheImagesFile) {
+  const Deployment deployment = Create(sysroot.ctx()).value();
+  const std::string tool = sysroot.DeploymentPath(1) + "/root/usr/bin/tool";
+  testing::ForEveryFailingCall(
+      EIO, FaultySyscalls::Which::kThatAndAllAfter,
+      [&] {
+        std::filesystem::remove(tool);
+        testing::WriteText(tool, "damaged");
+      },
+      [&](Syscalls& sys) {
+        OpContext ctx = With(sys);
+        return CheckTree(sysroot.Open(), store, deployment, TreeRepair::kYes, ctx).status();
+      },
+      [&](const FaultySyscalls& sys, const Status&) {
+        EXPECT_THAT(testing::ReadText(tool), AnyOf("damaged", "#!/bin/sh\nexit 0\n")) << sys.failed_call();
+      });
+  EXPECT_THAT(Texts(Check(deployment, TreeRepair::kNo)), IsEmpty());
 }
 
 TEST_F(CreatedTest, OneObjectThatIsGoneHidesNoOtherDamageOfItsFolder) {
