@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "hostapp/base/strings.h"
 #include "hostapp/boot/firmware.h"
@@ -65,13 +66,11 @@ Status RepairFrom(Session& session, const Deployment& deployment, const std::vec
 
 void AddStoreProblems(Session& session, const std::vector<StoreProblem>& before,
                       const std::vector<StoreProblem>& after) {
-  const auto still = [&](const StoreProblem& problem) {
-    return std::any_of(after.begin(), after.end(), [&](const StoreProblem& other) {
-      return other.object == problem.object && other.refs == problem.refs;
-    });
-  };
+  const auto key = [](const StoreProblem& problem) { return std::pair(problem.object, problem.refs); };
+  std::set<std::pair<std::string, std::vector<std::string>>> still;
+  for (const StoreProblem& problem : after) still.insert(key(problem));
   for (const StoreProblem& problem : before) {
-    session.Note(KindName(problem.kind), problem.what, session.Repairs() && !still(problem));
+    session.Note(KindName(problem.kind), problem.what, session.Repairs() && !still.contains(key(problem)));
   }
 }
 

@@ -38,6 +38,7 @@ using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::SizeIs;
 using testing::TinyImage;
+using ::testing::UnorderedElementsAre;
 
 // What `release` brings: another initramfs, so another boot set.
 TinyImage Release(const std::string& release) { return {.release = release, .initramfs = "initramfs of " + release}; }
@@ -423,6 +424,24 @@ TEST_F(VerbsTest, FsckMendsOwnerModeAndAttributesInACheckoutRoot) {
   EXPECT_EQ(info.st_mode & 07777, 0755U);
   const DeviceReport after = CheckDevice(device(), RepairMode::kReportOnly, {}, ctx()).value();
   for (const DeviceProblem& problem : after.problems) ADD_FAILURE() << problem.what;
+}
+
+TEST_F(VerbsTest, FsckSaysOfEachObjectWhetherItWasMended) {
+  Publish("1", Release("1"));
+  Publish("2", Release("2"));
+  ASSERT_TRUE(Deploy("1", {.root = RootKind::kCheckout}).ok());
+  ASSERT_TRUE(Deploy("2", {.root = RootKind::kCheckout}).ok());
+  for (const DeploymentSerial serial : {1U, 2U}) {
+    testing::WriteText(sysroot.DeploymentPath(serial) + "/root/usr/share/release", "x");
+  }
+  std::filesystem::remove_all(sysroot.images());
+  Publish("1", Release("1"));  // the second is nowhere any more
+  const DeviceReport report = CheckDevice(device(), RepairMode::kRepair, {}, ctx()).value();
+  std::vector<bool> repaired;
+  for (const DeviceProblem& problem : report.problems) {
+    if (problem.kind == "damaged-object") repaired.push_back(problem.repaired);
+  }
+  EXPECT_THAT(repaired, UnorderedElementsAre(true, false));
 }
 
 TEST_F(VerbsTest, WhatLosesItsRefIsNotCollectedAndGetsItAgain) {
