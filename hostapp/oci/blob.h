@@ -67,7 +67,10 @@ struct SpooledBlob {
   uint64_t downloaded = 0;  // bytes that came now; the rest was there from an interrupted run
 };
 
-// Fetches a blob into a file of its own in the folder `spool_dir` ("<algorithm>-<hex>.part"), hashing while it arrives,
+// The name of a blob's spool file, "<algorithm>-<hex>.part".
+std::string SpoolName(const Digest& blob);
+
+// Fetches a blob into a file of its own in the folder `spool_dir` (SpoolName()), hashing while it arrives,
 // and checks size and digest before it says ok. Goes on where an interrupted run stopped; what is there is hashed
 // again, and thrown away if it turns out wrong (once, then kCorrupt). The caller removes the file when it needs it no
 // more; a crash leaves it for the next run.

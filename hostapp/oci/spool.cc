@@ -172,9 +172,12 @@ Result<std::string> FetchSmallBlob(const Descriptor& blob, uint64_t max_bytes, B
   return std::move(text).While(blob.digest.ToString());
 }
 
+std::string SpoolName(const Digest& blob) {
+  return StrCat(blob.algorithm() == HashAlgorithm::kSha256 ? "sha256-" : "sha512-", blob.Hex(), ".part");
+}
+
 Result<SpooledBlob> SpoolBlob(int spool_dir, const Descriptor& blob, BlobSource& source, OpContext& ctx) {
-  const std::string name =
-      StrCat(blob.digest.algorithm() == HashAlgorithm::kSha256 ? "sha256-" : "sha512-", blob.digest.Hex(), ".part");
+  const std::string name = SpoolName(blob.digest);
   ASSIGN_OR_RETURN(UniqueFd file, OpenPart(spool_dir, name, ctx));
   Part part(file.get(), blob, ctx);
   Status status = part.Rehash();

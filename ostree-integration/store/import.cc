@@ -113,8 +113,7 @@ Result<SpooledBlob> SpoolPipeline::Take(size_t i) {
 }
 
 uint64_t SpoolBytes(const ImageStore& store, const Descriptor& blob) {
-  const std::string name =
-      StrCat(blob.digest.algorithm() == HashAlgorithm::kSha256 ? "sha256-" : "sha512-", blob.digest.Hex(), ".part");
+  const std::string name = SpoolName(blob.digest);
   struct stat info {};
   if (::fstatat(store.tmp_fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return 0;
   return std::min(blob.size, static_cast<uint64_t>(info.st_size));

@@ -9,6 +9,7 @@
 
 #include "hostapp/base/durable.h"
 #include "hostapp/base/file_lock.h"
+#include "hostapp/oci/blob.h"
 #include "ostree-integration/store/loose_objects.h"
 #include "ostree-integration/store/reachable.h"
 #include "ostree-integration/store/refs.h"
@@ -37,8 +38,15 @@ int RemovalOrder(std::string_view extension) {
 
 bool IsOurs(std::string_view ref) { return ref.starts_with(kLayerRefPrefix) || ref.starts_with(kImageRefPrefix); }
 
-Result<std::set<std::string>> WantedRefs(const ImageStore& store, const std::set<Digest>& keep) {
+Result<std::set<std::string>> WantedRefs(const ImageStore& store, const std::set<Digest>& keep,
+                                         const UnfinishedImport& unfinished) {
   std::set<std::string> wanted;
+  for (const Digest& diff_id : unfinished.layers) {
+    const std::string ref = LayerRef(diff_id);
+    // A damaged one is written again by that import.
+    ASSIGN_OR_RETURN(const std::optional<std::string> commit, ResolveIntactRef(store, ref));
+    if (commit) wanted.insert(ref);
+  }
   for (const Digest& manifest : keep) {
     ASSIGN_OR_RETURN(const std::optional<ImageInfo> image, FindImage(store, manifest));
     if (!image) continue;
@@ -62,9 +70,9 @@ Status CheckDamaged(const std::string& ref, const std::set<std::string>& wanted)
 
 // The refs that stay, with their commits; the others go into `plan`.
 Result<std::map<std::string, std::string>> KeptRefs(const ImageStore& store, const std::set<Digest>& keep,
-                                                    PrunePlan& plan) {
+                                                    const UnfinishedImport& unfinished, PrunePlan& plan) {
   ASSIGN_OR_RETURN(const RefScan scan, ScanRefs(store));
-  ASSIGN_OR_RETURN(const std::set<std::string> wanted, WantedRefs(store, keep));
+  ASSIGN_OR_RETURN(const std::set<std::string> wanted, WantedRefs(store, keep, unfinished));
   for (const std::string& ref : scan.damaged) {
     TRY(CheckDamaged(ref, wanted));
     plan.refs.push_back(ref);
@@ -98,9 +106,10 @@ Status FindUnneeded(const ImageStore& store, const ObjectSet& needed, Workers& w
   });
 }
 
-Result<PrunePlan> Plan(const ImageStore& store, const std::set<Digest>& keep, Workers& workers) {
+Result<PrunePlan> Plan(const ImageStore& store, const std::set<Digest>& keep, const UnfinishedImport& unfinished,
+                       Workers& workers) {
   PrunePlan plan;
-  ASSIGN_OR_RETURN(const auto kept, KeptRefs(store, keep, plan));
+  ASSIGN_OR_RETURN(const auto kept, KeptRefs(store, keep, unfinished, plan));
   ASSIGN_OR_RETURN(const std::vector<Start> starts, StartsOf(kept));
   Walker walker(store, workers, [](const Visit&) -> Result<bool> { return true; });
   Status walked = walker.Walk(starts);
@@ -153,10 +162,13 @@ Status RemoveLeftover(int dir, const std::string& name, PruneMode mode, PruneRep
   return Ok();
 }
 
-Status RemoveLeftovers(const ImageStore& store, PruneMode mode, PruneReport& report, OpContext& ctx) {
+Status RemoveLeftovers(const ImageStore& store, const UnfinishedImport& unfinished, PruneMode mode, PruneReport& report,
+                       OpContext& ctx) {
+  std::set<std::string> kept{kImportLockName};
+  for (const Digest& blob : unfinished.blobs) kept.insert(SpoolName(blob));
   ASSIGN_OR_RETURN(const std::vector<std::string> ours, ListDir(store.tmp_fd(), "."));
   for (const std::string& name : ours) {
-    if (name != kImportLockName) TRY(RemoveLeftover(store.tmp_fd(), name, mode, report, ctx));
+    if (!kept.contains(name)) TRY(RemoveLeftover(store.tmp_fd(), name, mode, report, ctx));
   }
   const int repo = ostree_repo_get_dfd(store.impl().repo.get());
   ASSIGN_OR_RETURN(const std::vector<std::string> staged, ListDir(repo, "tmp"));
@@ -176,18 +188,23 @@ Status RemoveLeftovers(const ImageStore& store, PruneMode mode, PruneReport& rep
 }  // namespace
 
 Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, PruneMode mode, OpContext& ctx) {
+  return Prune(store, keep, {}, mode, ctx);
+}
+
+Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, const UnfinishedImport& unfinished,
+                          PruneMode mode, OpContext& ctx) {
   ASSIGN_OR_RETURN(const FileLock import_lock,
                    FileLock::Acquire(store.tmp_fd(), kImportLockName, FileLock::Wait::kNo, ctx.cancel, ctx.sys));
   ASSIGN_OR_RETURN(const RepoLock repo_lock, RepoLock::Acquire(store, OSTREE_REPO_LOCK_EXCLUSIVE, ctx));
   Workers workers(ctx.jobs);
-  ASSIGN_OR_RETURN(const PrunePlan plan, Plan(store, keep, workers));
+  ASSIGN_OR_RETURN(const PrunePlan plan, Plan(store, keep, unfinished, workers));
   TRY(ctx.cancel.Check());
   PruneReport report;
   report.refs = plan.refs;
   report.objects = plan.objects.size();
   for (const Unneeded& object : plan.objects) report.object_bytes += object.bytes;
   if (mode == PruneMode::kRemove) TRY(RemoveObjects(store, plan, workers, ctx).While("removing what nothing needs"));
-  TRY(RemoveLeftovers(store, mode, report, ctx).While("removing what interrupted runs left"));
+  TRY(RemoveLeftovers(store, unfinished, mode, report, ctx).While("removing what interrupted runs left"));
   return report;
 }
 

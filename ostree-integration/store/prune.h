@@ -21,6 +21,12 @@ struct PruneReport {
 
 enum class PruneMode { kDryRun, kRemove };
 
+// Of an image on its way into the store: what it has there before it is merged.
+struct UnfinishedImport {
+  std::set<Digest> layers;  // diff_ids
+  std::set<Digest> blobs;   // whose spool files stay, whole or begun
+};
+
 // Removes the refs of images that are not in `keep` and of layers that no kept image uses, then every object that no
 // ref (whoever made it) reaches, then what interrupted runs left in `hostapp/tmp` and in the repository's own `tmp`. A
 // dry run counts exactly the same and changes nothing.
@@ -29,5 +35,9 @@ enum class PruneMode { kDryRun, kRemove };
 // for then nobody knows what it keeps: nothing is removed. kBusy: an import is running, or somebody holds the
 // repository. A crash leaves some of it for the next time; never an object missing that a ref reaches.
 Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, PruneMode mode, OpContext& ctx);
+
+// The same, but for what that import has brought so far.
+Result<PruneReport> Prune(ImageStore& store, const std::set<Digest>& keep, const UnfinishedImport& unfinished,
+                          PruneMode mode, OpContext& ctx);
 
 }  // namespace hostapp

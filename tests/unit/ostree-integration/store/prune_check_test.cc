@@ -37,6 +37,27 @@ TEST_F(PruneTest, RemovesWhatOnlyTheOtherImageNeeds) {
   ExpectOstreeFsckClean();
 }
 
+TEST_F(PruneTest, KeepsWhatAnUnfinishedImportHasAlready) {
+  ASSERT_OK(Import(new_));  // not merged
+  const Digest begun = Digest::Of(AsBytes("begun"));
+  ASSERT_EQ(Run("cd " + (dir_ / "hostapp/tmp") + " && printf 12345 > " + SpoolName(begun)).first, 0);
+  const std::string before = Snapshot();
+  ASSERT_EQ(Run("printf 123 > " + (dir_ / "hostapp/tmp/sha256-x.part")).first, 0);
+  const UnfinishedImport unfinished{.layers = {new_.config.diff_ids.begin(), new_.config.diff_ids.end()},
+                                    .blobs = {begun}};
+  for (const PruneMode mode : {PruneMode::kDryRun, PruneMode::kRemove}) {
+    const auto report = Prune(store(), {new_.manifest.digest}, unfinished, mode, ctx());
+    ASSERT_OK(report);
+    EXPECT_THAT(report->refs, ::testing::IsEmpty());
+    EXPECT_EQ(report->objects, 0U);
+    EXPECT_EQ(report->leftover_bytes, 3U);
+  }
+  EXPECT_EQ(Snapshot(), before);
+  ASSERT_OK(Prune(store(), {}, {.layers = {new_.config.diff_ids[0]}}, PruneMode::kRemove, ctx()));
+  EXPECT_TRUE(FindLayer(store(), new_.config.diff_ids[0]).value().has_value());
+  EXPECT_FALSE(FindLayer(store(), new_.config.diff_ids[1]).value().has_value());
+}
+
 TEST_F(PruneTest, ADryRunCountsTheSameAndChangesNothing) {
   ASSERT_OK(Pull(old_));
   ASSERT_EQ(Run("printf 12345 > " + (dir_ / "hostapp/tmp/sha256-x.part")).first, 0);
