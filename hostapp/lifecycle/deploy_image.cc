@@ -112,7 +112,7 @@ Result<Made> MakeDeployment(const StoreLock& lock, const Device& device, const I
                             const Release& release, const std::vector<std::string>& device_arguments, OpContext& ctx) {
   Result<Made> made = TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
   if (made.ok()) return made;
-  TRY(MakeRoomAfter(made.error(), lock, device, release.manifest_digest, ctx));
+  TRY(MakeRoomAfter(made.error(), lock, device, {.images = {release.manifest_digest}}, ctx));
   return TryToMakeDeployment(lock, device, store, release, device_arguments, ctx);
 }
 

@@ -147,10 +147,10 @@ Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpCon
 }
 
 Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device, PruneMode mode,
-                                     const std::set<Digest>& also, OpContext& ctx) {
+                                     const AlsoNeeded& also, OpContext& ctx) {
   ASSIGN_OR_RETURN(ImageStore store, ImageStore::Open(device.sysroot.root(), ctx));
   ASSIGN_OR_RETURN(Garbage garbage, DecideGarbage(device, store, mode, ctx));
-  for (const Digest& image : also) {
+  for (const Digest& image : also.images) {
     // One that is being pulled may have a damaged ref, which nobody needs: the pull writes it again.
     ASSIGN_OR_RETURN(const bool merged, IsMerged(store, image));
     if (merged) garbage.kept.manifests.insert(image);
@@ -162,7 +162,7 @@ Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device
     report.deployments.push_back(serial);
   }
   TRY(CollectBootSets(lock, device, garbage.kept, mode, report, ctx));
-  ASSIGN_OR_RETURN(const PruneReport pruned, Prune(store, garbage.kept.manifests, mode, ctx));
+  ASSIGN_OR_RETURN(const PruneReport pruned, Prune(store, garbage.kept.manifests, also.unfinished, mode, ctx));
   report.refs = pruned.refs.size();
   report.objects = pruned.objects;
   report.bytes += pruned.object_bytes + pruned.leftover_bytes;

@@ -28,9 +28,15 @@ struct GarbageReport {
 // A crash leaves some of it for the next time; never a deployment without its files.
 Result<GarbageReport> CollectGarbage(const Device& device, PruneMode mode, OpContext& ctx);
 
-// The same for who has the store already. `also`: images that stay besides.
+// What stays besides, for who is in the middle of something.
+struct AlsoNeeded {
+  std::set<Digest> images;      // merged
+  UnfinishedImport unfinished;  // what is there of one that is not yet
+};
+
+// The same for who has the store already.
 Result<GarbageReport> CollectGarbage(const StoreLock& lock, const Device& device, PruneMode mode,
-                                     const std::set<Digest>& also, OpContext& ctx);
+                                     const AlsoNeeded& also, OpContext& ctx);
 
 // The previous deployment, if the device could do without: the default is proven and is what runs (off the device:
 // would). kNotFound: there is none. kBusy: the device may yet have to go back to it.

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "hostapp/base/strings.h"
-#include "hostapp/lifecycle/keep.h"
 #include "ostree-integration/deploy/boot_set.h"
 
 namespace hostapp {
@@ -41,12 +40,21 @@ Error Refusal(const Error& error, const Device& device, OpContext& ctx) {
   return Error(error.code(), StrCat(error.message(), Offer(device, ctx)));
 }
 
+// The image, or what is there of it: without that it would have to be fetched again, into no less room.
+AlsoNeeded NeededBy(const PullPlan& plan) {
+  AlsoNeeded out{.images = {plan.manifest.digest}};
+  out.unfinished.layers.insert(plan.config.diff_ids.begin(), plan.config.diff_ids.end());
+  for (const Descriptor& blob : plan.manifest.layers) out.unfinished.blobs.insert(blob.digest);
+  return out;
+}
+
 }  // namespace
 
-Status MakeRoomAfter(Status status, const StoreLock& lock, const Device& device, const Digest& image, OpContext& ctx) {
+Status MakeRoomAfter(Status status, const StoreLock& lock, const Device& device, const AlsoNeeded& also,
+                     OpContext& ctx) {
   if (!IsFull(status)) return status;
   ASSIGN_OR_RETURN(const GarbageReport removed,
-                   CollectGarbage(lock, device, PruneMode::kRemove, {image}, ctx).While("making room"));
+                   CollectGarbage(lock, device, PruneMode::kRemove, also, ctx).While("making room"));
   if (removed.bytes == 0 && removed.deployments.empty()) return Refusal(status.error(), device, ctx);
   ctx.log.Info(StrCat("too little room: removed ", HumanBytes(removed.bytes), " that nothing needs"));
   return Ok();
@@ -57,8 +65,8 @@ Result<PullPlan> PlanWithRoom(const StoreLock& lock, const Device& device, Image
   ASSIGN_OR_RETURN(PullPlan plan, PlanPull(device, store, manifest, source, ctx));
   const Status space = CheckSpaceFor(device, store, plan, ctx);
   if (space.ok()) return plan;
-  TRY(MakeRoomAfter(space, lock, device, manifest.digest, ctx));
-  // Layers of an image that was never complete went too.
+  TRY(MakeRoomAfter(space, lock, device, NeededBy(plan), ctx));
+  // The largest boot set that is left may be a smaller one.
   ASSIGN_OR_RETURN(plan, PlanPull(device, store, manifest, source, ctx));
   if (const Status enough = CheckSpaceFor(device, store, plan, ctx); !enough.ok()) {
     return Refusal(enough.error(), device, ctx);
@@ -72,7 +80,8 @@ Result<PullPlan> PlanAsIfCollected(const Device& device, const ImageStore& store
   const Status space = CheckSpaceFor(device, store, plan, ctx);
   if (space.ok()) return plan;
   if (!IsFull(space)) return space.error();
-  ASSIGN_OR_RETURN(const GarbageReport garbage, CollectGarbage(device, PruneMode::kDryRun, ctx));
+  ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Acquire(device.sysroot, ctx));
+  ASSIGN_OR_RETURN(const GarbageReport garbage, CollectGarbage(lock, device, PruneMode::kDryRun, NeededBy(plan), ctx));
   PullPlan rest = plan;
   rest.boot_bytes -= std::min(rest.boot_bytes, garbage.boot_bytes);
   rest.import.need_bytes -= std::min(rest.import.need_bytes, garbage.bytes - garbage.boot_bytes);

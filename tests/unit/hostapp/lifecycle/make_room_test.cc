@@ -11,6 +11,7 @@
 #include "hostapp/lifecycle/deploy_image.h"
 #include "hostapp/lifecycle/keep.h"
 #include "hostapp/lifecycle/open_image.h"
+#include "tests/support/tar_bytes.h"
 #include "tests/support/test_image.h"
 
 namespace hostapp {
@@ -103,6 +104,41 @@ TEST_F(MakeRoomTest, AFailedReleaseIsNotInTheWayOfTheNext) {
   const Result<DeployReport> fourth = Deploy("4");
   ASSERT_TRUE(fourth.ok()) << fourth.error().message();
   EXPECT_THAT(Serials(), ElementsAre("1", "2", "4"));
+}
+
+TEST_F(MakeRoomTest, WhatAnInterruptedDeployHasBroughtOfTheImageStays) {
+  ASSERT_TRUE(Deploy("1").ok());
+  Good("2");
+  Failed("3");
+  const std::string base = testing::TinyBaseLayer(Release("4")), top = testing::TinyTopLayer(Release("4"));
+  const std::string more = testing::TarBytes().Dir("usr/").File("usr/more", std::string(500000, 'm')).End();
+  testing::WriteImage(sysroot.images(), "begun", {base, more}, "4");
+  testing::WriteImage(sysroot.images(), "4", {base, more, top}, "4");
+  ImageStore store = sysroot.OpenStore();
+  const auto open = [&](const std::string& tag) {
+    return OpenSource(ParseReference(sysroot.ReferenceText(tag)).value(), {}, sysroot.ctx()).value();
+  };
+  const auto plan_of = [&](const std::string& tag) {
+    const std::unique_ptr<ImageSource> source = open(tag);
+    const Reference reference = ParseReference(sysroot.ReferenceText(tag)).value();
+    const ResolvedImage image = ResolveImage(reference, *source, HostPlatform(), sysroot.ctx()).value();
+    return PlanPull(device(), store, image.manifest, *source, sysroot.ctx()).value();
+  };
+  // Two layers of three, and the begin of the third.
+  const PullPlan begun = plan_of("begun");
+  ASSERT_TRUE(ImportImage(store, begun.manifest, begun.config, *open("begun"), sysroot.ctx()).ok());
+  testing::WriteText(StrCat(sysroot.root(), "/hostapp/tmp/", SpoolName(plan_of("4").manifest.layers[2].digest)),
+                     top.substr(0, 1000));
+  const PullPlan before = plan_of("4");
+  ASSERT_EQ(before.import.missing.size(), 1U);
+  ASSERT_EQ(before.import.download_bytes, top.size() - 1000);
+
+  OpContext with = ctx();
+  const Result<PullPlan> after = PlanWithRoom(sysroot.LockStore(), device(), store, before.manifest, *open("4"), with);
+  ASSERT_TRUE(after.ok()) << after.error().message();
+  EXPECT_THAT(Serials(), ElementsAre("1", "2")) << "room was to be made";
+  EXPECT_EQ(after->import.missing.size(), 1U);
+  EXPECT_EQ(after->import.download_bytes, before.import.download_bytes);
 }
 
 TEST_F(MakeRoomTest, NothingGoesWhileThereIsRoom) {
