@@ -105,7 +105,7 @@ Status Wait(std::chrono::seconds stability, OpContext& ctx) {
 Status FailRunning(const Device& device, const CheckResult& failed, OpContext& ctx) {
   const bool timed_out = failed.outcome == CheckResult::Outcome::kTimedOut;
   const bootsel::Cause cause = timed_out ? bootsel::Cause::kCheckTimeout : bootsel::Cause::kCheckFailed;
-  const Status marked = MarkFailed(device, cause, FailureText(failed), ctx).status();
+  Status marked = MarkFailed(device, cause, FailureText(failed), ctx).status();
   if (marked.ok() || marked.error().code() == Errc::kCancelled) return marked;
   const Result<StoredLedger> now = ReadLedger(device.sysroot);
   if (now.ok() && device.Runs(now->ledger.default_deployment.serial)) return marked;

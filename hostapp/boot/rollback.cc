@@ -15,7 +15,7 @@ bool HasTrial(const bootsel::Ledger& ledger) { return ledger.trial.serial != boo
 // mark-good left which was cut short goes first: a cut after it leaves an ordinary trial, one before it what there was.
 // With the ledger lost, what was given up would boot for that mark.
 Status EndTrial(const Device& device, bootsel::Ledger& ledger, RollbackReport& report, OpContext& ctx) {
-  const Status cleared = ClearMark(device.sysroot, ledger.trial.serial, Mark::kGood, ctx);
+  Status cleared = ClearMark(device.sysroot, ledger.trial.serial, Mark::kGood, ctx);
   if (!cleared.ok() && cleared.error().code() != Errc::kNotFound) return cleared;  // a deployment that is gone has none
   bootsel::FailTrial(ledger, bootsel::Cause::kMarkedFailed, "ended by a rollback", PlausibleNow(ctx.clock));
   report.trial_ended = true;

@@ -125,13 +125,13 @@ Status GrubLoader::Stage(const BootEntry& entry, OpContext& ctx) {
 }
 
 Status GrubLoader::Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) {
-  const Status marked = MarkProven(boot_, fallback, ctx);
+  Status marked = MarkProven(boot_, fallback, ctx);
   TRY(WriteEnv(boot_, {.default_serial = fallback.serial, .trial = trial.serial, .tries = tries}, ctx));
   return marked;
 }
 
 Status GrubLoader::Bless(const BootEntry& entry, OpContext& ctx) {
-  const Status marked = MarkProven(boot_, entry, ctx);
+  Status marked = MarkProven(boot_, entry, ctx);
   TRY(WriteEnv(boot_, {.default_serial = entry.serial}, ctx));
   return marked;
 }

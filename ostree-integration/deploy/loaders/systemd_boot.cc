@@ -110,13 +110,13 @@ Status SystemdBootLoader::Stage(const BootEntry& entry, OpContext& ctx) {
 }
 
 Status SystemdBootLoader::Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) {
-  const Status marked = MarkProven(boot_, fallback, ctx);
+  Status marked = MarkProven(boot_, fallback, ctx);
   TRY(Follow(boot_, {{.entry = trial, .tries = tries}, {.entry = fallback, .tries = {}}}, ctx));
   return marked;
 }
 
 Status SystemdBootLoader::Bless(const BootEntry& entry, OpContext& ctx) {
-  const Status marked = MarkProven(boot_, entry, ctx);
+  Status marked = MarkProven(boot_, entry, ctx);
   TRY(Follow(boot_, {{.entry = entry, .tries = {}}}, ctx));
   return marked;
 }

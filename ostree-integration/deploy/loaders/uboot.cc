@@ -162,13 +162,13 @@ Status UbootLoader::Stage(const BootEntry& entry, OpContext& ctx) {
 }
 
 Status UbootLoader::Arm(const BootEntry& fallback, const BootEntry& trial, int tries, OpContext& ctx) {
-  const Status marked = MarkProven(boot_, fallback, ctx);
+  Status marked = MarkProven(boot_, fallback, ctx);
   TRY(WriteState(boot_, {.default_serial = fallback.serial, .trial = trial.serial, .tries = tries}, ctx));
   return marked;
 }
 
 Status UbootLoader::Bless(const BootEntry& entry, OpContext& ctx) {
-  const Status marked = MarkProven(boot_, entry, ctx);
+  Status marked = MarkProven(boot_, entry, ctx);
   TRY(WriteState(boot_, {.default_serial = entry.serial}, ctx));
   return marked;
 }
