@@ -154,11 +154,11 @@ class SystemdBoot:
         return match[3] is not None or newest[3] is None and not self.boot.exists("hostapp/systemd-boot/good/%d" % int(match[1]))
 
     def has_kernel(self, name):
-        """Without one systemd-boot does not list it."""
+        """Without one systemd-boot does not list it, nor one that it cannot read."""
         try:
             return re.search(rb"^(linux|efi)[ \t]", self.boot.read(os.path.join(self.top, name)), re.M) is not None
         except OSError:
-            return True
+            return False
 
     def entries(self):
         for name, match in self.found():
