@@ -275,6 +275,13 @@ Status RemoveTree(int dir, std::string_view name, Syscalls& sys) {
   return RemoveBelow(dir, name, device, sys);
 }
 
+Status RemoveFolder(int dir, std::string_view name, Syscalls& sys) {
+  struct stat info {};
+  const bool is_folder =
+      ::fstatat(dir, std::string(name).c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+  return is_folder ? RemoveTree(dir, name, sys) : Ok();
+}
+
 Result<FreeSpace> FreeSpaceOn(int fd, Syscalls& sys) {
   struct statvfs info {};
   const int result = sys.Fstatvfs(fd, &info);

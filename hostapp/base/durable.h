@@ -81,6 +81,8 @@ Status RemoveFile(int dir, std::string_view name, Syscalls& sys);
 // is kBusy. Ok when there is none. A crash leaves a part of it. Durable after SyncDir(). `dir` may be AT_FDCWD, with a
 // path that does not end in a slash.
 Status RemoveTree(int dir, std::string_view name, Syscalls& sys);
+// RemoveTree() of what is a folder; ok for everything else, which a rename over it replaces.
+Status RemoveFolder(int dir, std::string_view name, Syscalls& sys);
 
 struct FreeSpace {
   uint64_t bytes = 0;

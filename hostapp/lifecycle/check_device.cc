@@ -193,12 +193,13 @@ Status CheckLoader(Session& session) {
   }
   ASSIGN_OR_RETURN(const std::optional<std::string> lacks, WhatLoaderLacks(session.device));
   if (!lacks) return Ok();
+  std::optional<std::string> still = lacks;
   if (session.Repairs()) {
     ASSIGN_OR_RETURN(const LedgerLock lock, LedgerLock::Acquire(session.device.sysroot, session.ctx));
     TRY(FollowLedger(session.device, lock, session.ctx));
+    ASSIGN_OR_RETURN(still, WhatLoaderLacks(session.device));
   }
-  ASSIGN_OR_RETURN(const std::optional<std::string> still, WhatLoaderLacks(session.device));
-  session.Note("loader", *lacks, session.Repairs() && !still);
+  session.Note("loader", *lacks, !still);
   return Ok();
 }
 

@@ -11,7 +11,7 @@
 namespace hostapp {
 
 // Of an open file or folder, without security.selinux, which is the device's policy's and of no image.
-Result<Xattrs> ReadXattrs(int fd);
+Result<Xattrs> ImageXattrs(int fd);
 
 // What a folder has that is not as `wanted`, in words; empty: nothing.
 Result<std::string> FolderProblem(int dir, const Inode& wanted);

@@ -68,8 +68,8 @@ Result<std::string> ReadLink(int dir, const std::string& name) {
 Result<std::string> CopyProblem(const Walk& walk, int dir, const std::string& name, const StoredObject& object) {
   ASSIGN_OR_RETURN(const UniqueFd file, OpenToRead(dir, name));
   ASSIGN_OR_RETURN(const UniqueFd stored, OpenToRead(walk.objects(), object.path));
-  ASSIGN_OR_RETURN(const Xattrs xattrs, ReadXattrs(file.get()));
-  ASSIGN_OR_RETURN(const Xattrs wanted, ReadXattrs(stored.get()));
+  ASSIGN_OR_RETURN(const Xattrs xattrs, ImageXattrs(file.get()));
+  ASSIGN_OR_RETURN(const Xattrs wanted, ImageXattrs(stored.get()));
   if (xattrs != wanted) return std::string("its extended attributes are not the image's");
   ASSIGN_OR_RETURN(const MeasuredFile here, MeasureFile(file.get()));
   ASSIGN_OR_RETURN(const MeasuredFile there, MeasureFile(stored.get()));
@@ -98,11 +98,6 @@ Result<std::string> FileProblem(const Walk& walk, int dir, const std::string& na
   return CopyProblem(walk, dir, name, object);
 }
 
-bool IsFolder(int dir, const std::string& name) {
-  struct stat info {};
-  return ::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
-}
-
 // Takes the name at once, but from a folder: no file can be renamed over one.
 Status Relink(const Walk& walk, int dir, const TreeFile& file) {
   Syscalls& sys = walk.ctx.sys;
@@ -110,7 +105,7 @@ Status Relink(const Walk& walk, int dir, const TreeFile& file) {
   TRY(CheckoutFile(walk.store, {.name = kUnfinished, .object = file.object}, dir, walk.ctx));
   // A copy must be whole before it has the name; a link of the object is.
   if (const Result<UniqueFd> made = OpenRegular(dir, kUnfinished); made.ok()) TRY(SyncFile(made->get(), sys));
-  if (IsFolder(dir, file.name)) TRY(RemoveTree(dir, file.name, sys));
+  TRY(RemoveFolder(dir, file.name, sys));
   TRY(Rename(dir, kUnfinished, dir, file.name, sys));
   return SyncDir(dir, sys);
 }

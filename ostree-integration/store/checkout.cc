@@ -5,7 +5,6 @@
 // make the tree of a disk image with it. This one asks for each change through Syscalls, and links as fast.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include <cerrno>
 #include <climits>
@@ -14,6 +13,7 @@
 #include "ostree-integration/store/object_stage.h"
 #include "ostree-integration/store/store_impl.h"
 #include "ostree-integration/store/tree_reader.h"
+#include "ostree-integration/store/xattrs.h"
 
 namespace hostapp {
 namespace {
@@ -111,18 +111,10 @@ Status Checkouter::CopyContent(int from, int to) {
 }
 
 Status Checkouter::CopyXattrs(int from, int to) {
-  std::string names(XATTR_LIST_MAX, '\0');
-  const ssize_t length = ::flistxattr(from, names.data(), names.size());
-  if (length < 0 && errno == ENOTSUP) return Ok();
-  if (length < 0) return SysError(errno, "listing extended attributes");
-  for (const std::string_view name : Split(std::string_view(names).substr(0, static_cast<size_t>(length)), '\0')) {
-    if (name.empty()) continue;
-    std::string value(XATTR_SIZE_MAX, '\0');
-    const std::string key(name);
-    const ssize_t size = ::fgetxattr(from, key.c_str(), value.data(), value.size());
-    if (size < 0) return SysError(errno, StrCat("reading the extended attribute ", Escape(key)));
-    TRY(Check(ctx_.sys.Fsetxattr(to, key.c_str(), value.data(), static_cast<size_t>(size)),
-              "setting the extended attribute", key));
+  ASSIGN_OR_RETURN(const Xattrs xattrs, ReadXattrs(from));
+  for (const auto& [name, value] : xattrs) {
+    TRY(Check(ctx_.sys.Fsetxattr(to, name.c_str(), value.data(), value.size()), "setting the extended attribute",
+              name));
   }
   return Ok();
 }

@@ -54,13 +54,6 @@ Status ReadEnd(const ObjectStage::ReadContent& read) {
   return Error(Errc::kCorrupt, "there is more content than expected");
 }
 
-// A rename replaces everything else that may have the name.
-Status RemoveFolder(int dir, const std::string& name, Syscalls& sys) {
-  struct stat info {};
-  if (::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode)) return Ok();
-  return RemoveTree(dir, name, sys);
-}
-
 }  // namespace
 
 ObjectStage::ObjectStage(const ImageStore& store, RepoLock lock, std::string name, ObjectSet damaged,

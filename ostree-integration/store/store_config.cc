@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ostree-integration/store/store_config.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "hostapp/base/durable.h"
 #include "hostapp/base/strings.h"
 #include "ostree-integration/glib/error.h"
@@ -80,9 +77,7 @@ Status ReplaceConfig(int repo_dir, bool verity, OpContext& ctx) {
   if (verity) g_key_file_set_boolean(config.get(), kOurGroup, kVerityKey, TRUE);
   gsize size = 0;
   const glib::StringPtr text(g_key_file_to_data(config.get(), &size, nullptr));
-  struct stat info {};
-  const bool is_taken = ::fstatat(repo_dir, kName, &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode);
-  if (is_taken) TRY(RemoveTree(repo_dir, kName, ctx.sys));
+  TRY(RemoveFolder(repo_dir, kName, ctx.sys));
   return ReplaceFile(repo_dir, kName, AsBytes({text.get(), size}), 0644, ctx.sys);
 }
 

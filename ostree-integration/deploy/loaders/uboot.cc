@@ -54,21 +54,6 @@ Status WriteState(int boot, const UbootState& state, OpContext& ctx) {
   return Ok();
 }
 
-UbootState ReadState(int boot) {
-  for (const char* name : kStateNames) {
-    if (const auto state = ParseUbootState(ReadOurs(boot, name))) return *state;
-  }
-  return {};
-}
-
-// Which copy does not count.
-std::string DamagedCopy(int boot) {
-  const auto* const damaged = std::find_if_not(kStateNames.begin(), kStateNames.end(), [&](const char* name) {
-    return ParseUbootState(ReadOurs(boot, name)).has_value();
-  });
-  return damaged == kStateNames.end() ? "" : *damaged;
-}
-
 bool Has(const std::vector<uint64_t>& serials, uint64_t serial) {
   return std::find(serials.begin(), serials.end(), serial) != serials.end();
 }
@@ -177,8 +162,14 @@ Status UbootLoader::Mark(const BootEntry& entry, OpContext& ctx) { return MarkPr
 
 Result<LoaderState> UbootLoader::Read() const {
   LoaderState state;
-  const UbootState stored = ReadState(boot_);
-  if (stored != UbootState{}) state.damaged = DamagedCopy(boot_);
+  std::optional<UbootState> first;
+  for (const char* name : kStateNames) {
+    const auto copy = ParseUbootState(ReadOurs(boot_, name));
+    if (!copy) state.damaged = name;
+    if (!first) first = copy;
+  }
+  if (!first) state.damaged.clear();  // no copy counts: there is nothing yet, or all is lost
+  const UbootState stored = first.value_or(UbootState{});
   state.default_serial = stored.default_serial;
   if (stored.trial != 0) state.trial = LoaderState::Trial{.serial = stored.trial, .tries_left = stored.tries};
   if (!Exists(boot_, kEntriesDir)) return state;
